@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* base/file.h - files: mapped to read, written whole or not at all. */
+#ifndef TI_BASE_FILE_H
+#define TI_BASE_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/err.h"
+
+/* A file mapped read-only. */
+typedef struct ti_map {
+    const uint8_t *data; /* NULL for an empty file */
+    uint64_t size;
+    int fd; /* kept open, so that a shrunk file can be noticed */
+} ti_map;
+
+/* Maps a regular file.  Errors: TERN_IO; TERN_UNSUPPORTED for a directory or a device. */
+tern_status ti_map_open(ti_map *out, const char *path, tern_err *err);
+
+/* Unmaps.  A zeroed or closed map is allowed. */
+void ti_map_close(ti_map *map);
+
+/* Fails with TERN_IO when the file is now shorter than what was mapped: reading past its new
+ * end would raise SIGBUS.  Called before a mapping is read for a long time. */
+tern_status ti_map_check(const ti_map *map, const char *path, tern_err *err);
+
+/* A file that appears under its name only when it is complete: it is written beside `path`,
+ * synced, and renamed.  Abandoned, it leaves nothing. */
+typedef struct ti_out {
+    FILE *stream; /* write here */
+    char *path, *temporary;
+} ti_out;
+
+/* Starts writing.  Errors: TERN_IO, TERN_NOMEM. */
+tern_status ti_out_open(ti_out *out, const char *path, tern_err *err);
+
+/* Syncs and renames; on failure removes the temporary file.  Errors: TERN_IO. */
+tern_status ti_out_commit(ti_out *out, tern_err *err);
+
+/* Removes the temporary file.  A zeroed, committed or abandoned ti_out is allowed. */
+void ti_out_abandon(ti_out *out);
+
+/* Reads a whole file of at most `limit` bytes into *data (with a NUL after its *size bytes);
+ * free with free().  Errors: TERN_IO, TERN_LIMIT, TERN_NOMEM. */
+tern_status ti_read_file(char **data, size_t *size, const char *path, size_t limit,
+                         tern_err *err);
+
+#endif
