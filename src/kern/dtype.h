@@ -24,7 +24,11 @@
  * 135  IQ2_BN      row            ternary, 16 bytes for 64, f32 row scale first
  * 142  PQ2_0      128     34   2.125  as Q2_0 with blocks of 128
  * (I8 24, I16 25, I32 26, I64 27, F64 28 are recognised so that a file that has them can be
- * read past them; they have no row conversion.) */
+ * read past them; they have no row conversion.)
+ *
+ * The packed layouts are opaque here: block 1, block_bytes 0, not decodable.  Their size is not
+ * a function of the shape alone, so ti_type_tensor_bytes() refuses them; a reader takes the
+ * bytes up to the next tensor, and the packer checks that they are as many as it needs. */
 #ifndef TI_KERN_DTYPE_H
 #define TI_KERN_DTYPE_H
 
@@ -55,7 +59,15 @@ typedef enum ti_type {
     TI_IQ2_BN = 135,
     TI_PQ2_0 = 142,       /* also what a type-42 tensor with blocks of 128 is read as */
     TI_I2_S_ARM = 0x7d00, /* not in files: I2_S with 64-weight groups, after detection */
-    TI_PACK_FIRST = 0x7e00
+    TI_PACK_FIRST = 0x7e00,
+    TI_PACK_T2 = TI_PACK_FIRST,
+    TI_PACK_T5,
+    TI_PACK_G8,
+    TI_PACK_G4,
+    TI_PACK_G4M,
+    TI_PACK_K4,
+    TI_PACK_K6,
+    TI_PACK_G2
 } ti_type;
 
 typedef struct ti_type_info {
