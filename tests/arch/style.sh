@@ -1,0 +1,70 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Rules about the text of the sources that no compiler checks.
+set -u
+cd "$TERN_SOURCE" || exit 1
+bad=0
+list=$TERN_BUILD/style.list
+find include src tests fuzz bench examples tools cmake docs/reference .ci dev CMakeLists.txt \
+    -type f ! -path 'tests/data/*' ! -path 'fuzz/corpora/*' ! -name '*.md' -print | sort >"$list"
+files=$(cat "$list")
+c_files=$(grep '\.[ch]$' "$list")
+
+# rule TEXT: what comes in on stdin are violations.
+rule()
+{
+    found=$(cat)
+    if [ -n "$found" ]; then
+        printf '%s:\n%s\n' "$1" "$found"
+        bad=1
+    fi
+}
+
+for file in $files; do
+    case $file in
+        *.txt | *.json | *.in) ;;
+        *) head -n 2 "$file" | grep -q 'SPDX-License-Identifier: Apache-2.0' || echo "  $file" ;;
+    esac
+done | rule "no SPDX line at the top"
+
+grep -nP '\t| +$|\r' $files | cut -c1-120 | rule "tab, blank at the end of a line, or CR"
+LC_ALL=C grep -nP '[^\x00-\x7f]' $files | cut -c1-120 | rule "not ASCII"
+awk 'length($0) > 100 { print "  " FILENAME ":" FNR ": " length($0) }' $c_files |
+    rule "line over 100 columns"
+wc -l $c_files $(grep -E '\.(sh|awk|py)$|^dev$' "$list") |
+    awk '$2 != "total" && $1 > 1000 { print "  " $2 ": " $1 }' | rule "file over 1000 lines"
+tail -qc1 $files | tr -d '\n' | rule "no newline at the end of a file"
+
+banned='strcpy|strcat|strncpy|strncat|stpcpy|sprintf|vsprintf|gets|strtok|alloca|atoi|atol'
+banned="$banned|atoll|atof|sscanf|scanf|rand|srand|tmpnam|mktemp|tempnam|system|popen|setjmp|longjmp"
+for file in $c_files; do
+    awk -f tools/strip-comments.awk "$file" |
+        grep -nE "(^|[^A-Za-z0-9_.>])($banned)[ \t]*\(" | sed "s|^|  $file:|"
+done | rule "banned function"
+for file in $c_files; do
+    case $file in
+        tests/*) continue ;; # cmocka's expectations and assertions are its own
+    esac
+    awk -f tools/strip-comments.awk "$file" |
+        grep -nE '(^|[^A-Za-z0-9_])assert[ \t]*\(' | sed "s|^|  $file:|"
+done | rule "assert() disappears with NDEBUG: TI_ASSERT does not"
+
+# Written with brackets so that this file does not find itself.
+grep -nE -e '-march=nativ[e]|-ffast-mat[h]|-Ofas[t]|-funsafe-mat[h]' $files |
+    rule "flag that makes results depend on the machine"
+grep -nE -e '/wor[k]/|/roo[t]/|/hom[e]/[a-z]|/User[s]/|C:\\\\User[s]' $files README.md \
+    ARCHITECTURE.md CONTRIBUTING.md docs -r --include='*' 2>/dev/null | cut -c1-120 |
+    rule "a path of one machine"
+grep -nE '(^|[^A-Za-z])(TOD[O]|FIXM[E]|XX[X])([^A-Za-z]|$)' $files | rule "left over"
+for file in $(grep '\.h$' "$list"); do
+    guard=$(printf '%s' "$file" | sed 's|^include/tern/|TERN_|; s|^src/|TI_|; s|[/.]|_|g' |
+        tr '[:lower:]' '[:upper:]')
+    case $file in
+        include/* | src/*)
+            grep -qx "#define $guard" "$file" || [ "$file" = src/kern/vec.h ] || echo "  $file: $guard"
+            ;;
+    esac
+done | rule "include guard is not the file's name"
+
+echo "$(wc -l <"$list") files checked"
+exit $bad
