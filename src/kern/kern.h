@@ -165,7 +165,8 @@ typedef struct ti_kern {
 
     /* Exact sparsity: acc[r] += sum over listed columns c of (code - 1) * x->q[c], r0 <= r < r1,
      * from a matrix that was packed transposed (T2 of the transpose: its row c is column c).
-     * One input vector.  r0, r1 multiples of 256 or w->k. */
+     * One input vector.  r0, r1 are multiples of 256; acc has wt->kp elements, of which those
+     * from wt->k on are not meaningful. */
     void (*t2_cols)(int32_t *acc, const ti_mat *wt, const int8_t *q, const uint32_t *cols,
                     size_t n, size_t r0, size_t r1);
 } ti_kern;

@@ -63,21 +63,27 @@ typedef struct ti_source {
 } ti_source;
 
 /* The layout that a tensor type is packed into without loss.  `ternary` is TI_L_T2 or TI_L_T5.
- * Ternary types whose scale is not one for each row need G2; `*uniform` (may be NULL) is set by
- * a look at all scales.  Returns TI_L_COUNT for a type that cannot be a matrix. */
+ * Ternary types whose scale is not one for each row, or which have a code +2, need G2: all
+ * scales are looked at (blocks whose scale is 0 go with any).  Returns TI_L_COUNT for a type
+ * that cannot be a matrix.  Cost: reads the matrix at most once, nothing for types with one
+ * scale a row or tensor. */
 ti_layout ti_pack_choose(const ti_source *src, ti_layout ternary);
 
 /* Packs rows [r0, r1) of a matrix; r0 is a multiple of the grain, r1 too or the row count.
  *   data    ti_pack_bytes() bytes, zeroed
  *   scales  [rows] for T2 and T5, else unused
- * F16, BF16 and F32 sources can also be packed as G8 and G4: they are quantised as Q8_0 and
- * Q4_0 are.  Errors: TERN_CORRUPT for a Q2_0 code that is not ternary when layout is T2 or T5
- * (G2 holds it), TERN_NOMEM. */
+ * Every decodable source can also be packed as G8 and G4: it is quantised as Q8_0 and Q4_0
+ * are.  Calls for different rows may run on different threads.  Allocates nothing.  The call
+ * that has the last row writes the padding rows too.  Errors, after which the rows are
+ * undefined: TERN_CORRUPT for a code that is not ternary (G2 holds the +2 of Q2_0 and PQ2_0);
+ * TERN_UNSUPPORTED for a type that the layout cannot hold, or a row with several scales in T2
+ * and T5; TERN_LIMIT where ti_pack_bytes() returns 0. */
 tern_status ti_pack_rows(ti_layout layout, void *data, float *scales, const ti_source *src,
                          uint64_t r0, uint64_t r1, tern_err *err);
 
-/* Packs trits given as codes: `codes` [rows of this call][k], for panels that start at row r0.
- * For layouts T2 and T5. */
+/* Packs trits given as codes: `codes` [n][k], for panels that start at row r0.  For layouts T2
+ * and T5.  r0 is a multiple of the grain, n too or the rows that are left: then the padding
+ * rows are written too. */
 void ti_pack_codes(ti_layout layout, void *data, size_t kp, const uint8_t *codes, size_t k,
                    size_t r0, size_t n);
 

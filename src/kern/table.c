@@ -149,9 +149,11 @@ const char *ti_layout_name(ti_layout layout)
 
 size_t ti_matmul_scratch(size_t m, size_t kp)
 {
-    /* One group of 48 rows unpacked to bytes (twice: row by row and as tiles), and its int32
-     * results for all input vectors, rounded up to whole tiles. */
-    enum { GROUP_ROWS = 48, SLACK = 4096 };
+    /* The largest of what the sets need: 48 rows unpacked to tiles (a column block of 96 rows
+     * for AMX), the same column block row by row, and int32 results of 96 rows for all vectors
+     * in whole tiles of 16. */
+    enum { ROWS = 48, WIDE_ROWS = 96, COLUMNS = 512 };
     size_t m16 = (m + 15) & ~(size_t)15;
-    return 2 * GROUP_ROWS * (kp + TI_K_PAD) + m16 * GROUP_ROWS * sizeof(int32_t) + SLACK;
+    size_t tiles = ROWS * (kp + TI_K_PAD), wide = WIDE_ROWS * COLUMNS;
+    return (tiles > wide ? tiles : wide) + wide + m16 * WIDE_ROWS * sizeof(int32_t);
 }
