@@ -89,7 +89,37 @@ void ti_buf_addf(ti_buf *buf, const char *format, ...)
     buf->len += (size_t)n;
 }
 
-/* A comma is due unless the last thing written opened something. */
+/* Writes a string constant. */
+static void json_quote(ti_buf *buf, const char *text, size_t len)
+{
+    ti_buf_addc(buf, '"');
+    for (size_t i = 0; i < len;) {
+        uint32_t code;
+        size_t n = ti_utf8_decode(text + i, len - i, &code);
+        if (n == 0) { /* not UTF-8: JSON has no way to carry the byte */
+            ti_buf_adds(buf, "\xEF\xBF\xBD");
+            i++;
+            continue;
+        }
+        if (code == '"' || code == '\\') {
+            ti_buf_addc(buf, '\\');
+            ti_buf_addc(buf, (char)code);
+        } else if (code == '\n') {
+            ti_buf_adds(buf, "\\n");
+        } else if (code == '\t') {
+            ti_buf_adds(buf, "\\t");
+        } else if (code < 0x20 || (code >= 0x7f && code <= 0x9f)) {
+            ti_buf_addf(buf, "\\u%04x", (unsigned)code);
+        } else {
+            ti_buf_add(buf, text + i, n);
+        }
+        i += n;
+    }
+    ti_buf_addc(buf, '"');
+}
+
+/* A comma is due unless the last thing written opened something.  (A string never ends the
+ * text with a bracket, nor a key with anything but a colon.) */
 static void json_key(ti_buf *buf, const char *key)
 {
     char last = buf->len ? buf->data[buf->len - 1] : '[';
@@ -97,9 +127,8 @@ static void json_key(ti_buf *buf, const char *key)
         ti_buf_addc(buf, ',');
     }
     if (key) {
-        ti_buf_addc(buf, '"');
-        ti_buf_adds(buf, key);
-        ti_buf_adds(buf, "\":");
+        json_quote(buf, key, strlen(key));
+        ti_buf_addc(buf, ':');
     }
 }
 
@@ -117,30 +146,7 @@ void ti_json_close(ti_buf *buf, char bracket)
 void ti_json_strn(ti_buf *buf, const char *key, const char *text, size_t len)
 {
     json_key(buf, key);
-    ti_buf_addc(buf, '"');
-    for (size_t i = 0; i < len;) {
-        uint32_t code;
-        size_t n = ti_utf8_decode(text + i, len - i, &code);
-        if (n == 0) { /* not UTF-8: JSON has no way to carry the byte */
-            ti_buf_adds(buf, "\xEF\xBF\xBD");
-            i++;
-            continue;
-        }
-        if (code == '"' || code == '\\') {
-            ti_buf_addc(buf, '\\');
-            ti_buf_addc(buf, (char)code);
-        } else if (code == '\n') {
-            ti_buf_adds(buf, "\\n");
-        } else if (code == '\t') {
-            ti_buf_adds(buf, "\\t");
-        } else if (code < 0x20 || code == 0x7f) {
-            ti_buf_addf(buf, "\\u%04x", (unsigned)code);
-        } else {
-            ti_buf_add(buf, text + i, n);
-        }
-        i += n;
-    }
-    ti_buf_addc(buf, '"');
+    json_quote(buf, text, len);
 }
 
 void ti_json_str(ti_buf *buf, const char *key, const char *text)
@@ -163,10 +169,15 @@ void ti_json_uint(ti_buf *buf, const char *key, uint64_t value)
 void ti_json_num(ti_buf *buf, const char *key, double value, int digits)
 {
     json_key(buf, key);
-    if (isfinite(value)) {
-        ti_buf_addf(buf, "%.*g", digits, value);
-    } else {
+    if (!isfinite(value)) {
         ti_buf_adds(buf, "null");
+        return;
+    }
+    char text[40]; /* sign, 17 digits, point, exponent, with room */
+    int n = snprintf(text, sizeof text, "%.*g", digits < 17 ? digits : 17, value);
+    for (int i = 0; i < n; i++) {
+        /* In some locales the point is a comma; JSON knows one point only. */
+        ti_buf_addc(buf, strchr("+-0123456789e", text[i]) ? text[i] : '.');
     }
 }
 

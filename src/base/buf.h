@@ -28,14 +28,18 @@ void ti_buf_addf(ti_buf *buf, const char *format, ...) TI_PRINTF(2, 3);
 
 /* --- JSON ------------------------------------------------------------------------------
  * Commas and quotes are placed by the writer; the caller opens and closes.  `key` is NULL
- * inside arrays and for the outermost value.  Numbers are integers, or doubles with %.*g. */
+ * inside arrays and for the outermost value.  Texts and keys may be any bytes: what is no
+ * UTF-8 becomes U+FFFD.  Numbers are integers, or doubles with %.*g (at most 17 digits, which
+ * is all that a double has), with a point in every locale.  Outermost values may follow each
+ * other after a newline (JSON Lines). */
 void ti_json_open(ti_buf *buf, const char *key, char bracket); /* '{' or '[' */
 void ti_json_close(ti_buf *buf, char bracket);                 /* '}' or ']' */
 void ti_json_str(ti_buf *buf, const char *key, const char *text);
 void ti_json_strn(ti_buf *buf, const char *key, const char *text, size_t len);
 void ti_json_int(ti_buf *buf, const char *key, int64_t value);
 void ti_json_uint(ti_buf *buf, const char *key, uint64_t value);
-void ti_json_num(ti_buf *buf, const char *key, double value, int digits); /* null if not finite */
+void ti_json_num(ti_buf *buf, const char *key, double value,
+                 int digits); /* null if not finite */
 void ti_json_bool(ti_buf *buf, const char *key, bool value);
 
 #endif

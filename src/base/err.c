@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/err.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "tern/version.h"
 
 static const struct {
@@ -38,38 +40,50 @@ const char *tern_version(void)
     return TERN_VERSION;
 }
 
-/* Names from files go into messages: what a terminal would obey must not get there.  A
- * message that was cut in the middle of a UTF-8 character loses that character. */
-static void make_printable(char *text)
+/* Names from files go into messages: what a terminal would obey must not get there.  So control
+ * characters (those of C1 too, which begin with U+0080) and bytes that are no UTF-8 become '?';
+ * a character that was cut at the end of the buffer goes. */
+static void make_printable(char *text, bool cut)
 {
     size_t len = strlen(text);
-    for (size_t i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)text[i];
-        if (c < 0x20 || c == 0x7f) {
-            text[i] = '?';
+    if (cut) {
+        len = ti_utf8_complete(text, len);
+    }
+    size_t out = 0;
+    for (size_t in = 0; in < len;) {
+        uint32_t code;
+        size_t n = ti_utf8_decode(text + in, len - in, &code);
+        if (n == 0 || code < 0x20 || (code >= 0x7f && code <= 0x9f)) {
+            text[out++] = '?';
+            in += n ? n : 1;
+            continue;
         }
+        memmove(text + out, text + in, n);
+        out += n;
+        in += n;
     }
-    size_t start = len;
-    while (start > 0 && len - start < 4 && ((unsigned char)text[start - 1] & 0xc0) == 0x80) {
-        start--;
-    }
-    if (start > 0 && (unsigned char)text[start - 1] >= 0xc0) {
-        unsigned char lead = (unsigned char)text[start - 1];
-        size_t need = lead >= 0xf0 ? 3 : lead >= 0xe0 ? 2 : 1;
-        if (len - start < need) {
-            text[start - 1] = '\0';
-        }
-    }
+    text[out] = '\0';
 }
 
+/* The message is made apart from `err`, because its arguments may well be parts of it: a caller
+ * that adds something to the message of a function that it called. */
 static void fill(tern_err *err, tern_status status, const char *module, uint64_t offset,
-                 const char *format, va_list args)
+                 int errnum, const char *format, va_list args)
 {
-    err->status = status;
-    err->offset = offset;
-    snprintf(err->module, sizeof err->module, "%s", module);
-    vsnprintf(err->message, sizeof err->message, format, args);
-    make_printable(err->message);
+    tern_err made = {.status = status, .offset = offset};
+    snprintf(made.module, sizeof made.module, "%s", module);
+    int n = vsnprintf(made.message, sizeof made.message, format, args);
+    size_t used = strlen(made.message);
+    if (errnum != 0) {
+        char reason[96];
+        /* The XSI strerror_r: thread-safe, fills the buffer. */
+        if (strerror_r(errnum, reason, sizeof reason) != 0) {
+            snprintf(reason, sizeof reason, "error %d", errnum);
+        }
+        n += snprintf(made.message + used, sizeof made.message - used, ": %s", reason);
+    }
+    make_printable(made.message, n >= (int)sizeof made.message);
+    *err = made;
 }
 
 tern_status ti_fail(tern_err *err, tern_status status, const char *module, uint64_t offset,
@@ -78,7 +92,7 @@ tern_status ti_fail(tern_err *err, tern_status status, const char *module, uint6
     if (err) {
         va_list args;
         va_start(args, format);
-        fill(err, status, module, offset, format, args);
+        fill(err, status, module, offset, 0, format, args);
         va_end(args);
     }
     return status;
@@ -90,15 +104,8 @@ tern_status ti_fail_errno(tern_err *err, int errnum, const char *module, const c
     if (err) {
         va_list args;
         va_start(args, format);
-        fill(err, TERN_IO, module, TI_NO_OFFSET, format, args);
+        fill(err, TERN_IO, module, TI_NO_OFFSET, errnum, format, args);
         va_end(args);
-        size_t used = strlen(err->message);
-        char reason[96];
-        /* The XSI strerror_r: thread-safe, fills the buffer. */
-        if (strerror_r(errnum, reason, sizeof reason) != 0) {
-            snprintf(reason, sizeof reason, "errno %d", errnum);
-        }
-        snprintf(err->message + used, sizeof err->message - used, ": %s", reason);
     }
     return TERN_IO;
 }

@@ -25,7 +25,8 @@
 
 /* Fills `err` (NULL is allowed) and returns `status`, so that a failure is one statement:
  *     return ti_fail(err, TERN_CORRUPT, "gguf", at, "tensor '%s': ...", name);
- * Messages are cut, never overrun; control characters in them are replaced by '?'. */
+ * Messages are cut, never overrun; control characters and bytes that are no UTF-8 are replaced
+ * by '?'.  Arguments may point into `err`. */
 tern_status ti_fail(tern_err *err, tern_status status, const char *module, uint64_t offset,
                     const char *format, ...) TI_PRINTF(5, 6);
 
@@ -39,16 +40,16 @@ tern_status ti_fail_nomem(tern_err *err, const char *module, uint64_t bytes, con
 /* Writes file, line and expression to stderr and aborts. */
 _Noreturn void ti_assert_failed(const char *expression, const char *file, int line);
 
-#define TI_ASSERT(expr)                                                                      \
+#define TI_ASSERT(expr) \
     (TI_LIKELY(expr) ? (void)0 : ti_assert_failed(#expr, __FILE__, __LINE__))
 
 /* Returns from the current function when `expr` fails. */
-#define TI_TRY(expr)                                                                         \
-    do {                                                                                     \
-        tern_status ti_try_status = (expr);                                                  \
-        if (TI_UNLIKELY(ti_try_status != TERN_OK)) {                                         \
-            return ti_try_status;                                                            \
-        }                                                                                    \
+#define TI_TRY(expr)                                 \
+    do {                                             \
+        tern_status ti_try_status = (expr);          \
+        if (TI_UNLIKELY(ti_try_status != TERN_OK)) { \
+            return ti_try_status;                    \
+        }                                            \
     } while (0)
 
 #endif

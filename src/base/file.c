@@ -9,9 +9,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* How many writers of one process to one path at once are believed to be one too many. */
+enum { MAX_TEMPORARIES = 1000 };
+
 static tern_status open_regular(int *out, struct stat *st, const char *path, tern_err *err)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    /* O_NONBLOCK: a pipe without a writer would be waited for before it could be refused. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0) {
         return ti_fail_errno(err, errno, "file", "cannot open '%s'", path);
     }
@@ -32,8 +36,13 @@ static tern_status open_regular(int *out, struct stat *st, const char *path, ter
 tern_status ti_map_open(ti_map *out, const char *path, tern_err *err)
 {
     struct stat st;
-    int fd;
+    int fd = -1;
     TI_TRY(open_regular(&fd, &st, path, err));
+    if ((uint64_t)st.st_size > SIZE_MAX) {
+        close(fd);
+        return ti_fail(err, TERN_LIMIT, "file", TI_NO_OFFSET,
+                       "'%s' does not fit into the address space", path);
+    }
     ti_map map = {.size = (uint64_t)st.st_size, .fd = fd};
     if (map.size > 0) {
         void *p = mmap(NULL, map.size, PROT_READ, MAP_SHARED, fd, 0);
@@ -74,20 +83,33 @@ tern_status ti_map_check(const ti_map *map, const char *path, tern_err *err)
     return TERN_OK;
 }
 
+/* Creates a file beside `path` that no other writer has.  Not mkstemp(): its file is closed to
+ * everybody else, and what the umask allows cannot be asked without changing it. */
+static int create_beside(char *temporary, size_t size, const char *path)
+{
+    for (unsigned i = 0; i < MAX_TEMPORARIES; i++) {
+        snprintf(temporary, size, "%s.%ld-%u.tmp", path, (long)getpid(), i);
+        int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (fd >= 0 || errno != EEXIST) {
+            return fd;
+        }
+    }
+    return -1;
+}
+
 tern_status ti_out_open(ti_out *out, const char *path, tern_err *err)
 {
     size_t len = strlen(path);
+    size_t size = len + sizeof ".-9223372036854775807-4294967295.tmp";
     char *name = malloc(len + 1);
-    char *temporary = malloc(len + sizeof ".XXXXXX");
+    char *temporary = malloc(size);
     if (!name || !temporary) {
         free(name);
         free(temporary);
-        return ti_fail_nomem(err, "file", len, "a path");
+        return ti_fail_nomem(err, "file", size, "a path");
     }
     memcpy(name, path, len + 1);
-    memcpy(temporary, path, len);
-    memcpy(temporary + len, ".XXXXXX", sizeof ".XXXXXX");
-    int fd = mkstemp(temporary);
+    int fd = create_beside(temporary, size, path);
     FILE *stream = fd >= 0 ? fdopen(fd, "wb") : NULL;
     if (!stream) {
         int e = errno;
@@ -99,25 +121,23 @@ tern_status ti_out_open(ti_out *out, const char *path, tern_err *err)
         free(temporary);
         return ti_fail_errno(err, e, "file", "cannot create a file beside '%s'", path);
     }
-    (void)fchmod(fd, 0644);
     *out = (ti_out){.stream = stream, .path = name, .temporary = temporary};
     return TERN_OK;
 }
 
-/* The rename itself must survive a power cut: that takes a sync of the directory. */
-static void sync_directory(const char *path)
+/* The rename itself must survive a power cut: that takes a sync of the directory.  Cuts `path`
+ * to its directory. */
+static void sync_directory(char *path)
 {
-    const char *slash = strrchr(path, '/');
-    char *dir = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
-    if (!dir) {
-        return;
+    char *slash = strrchr(path, '/');
+    if (slash) {
+        slash[1] = '\0';
     }
-    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = open(slash ? path : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd >= 0) {
-        (void)fsync(fd);
+        (void)fsync(fd); /* the file is whole either way; some file systems cannot do this */
         close(fd);
     }
-    free(dir);
 }
 
 tern_status ti_out_commit(ti_out *out, tern_err *err)
@@ -142,7 +162,7 @@ tern_status ti_out_commit(ti_out *out, tern_err *err)
         ti_out_abandon(out);
         return status;
     }
-    sync_directory(out->path);
+    sync_directory(out->temporary);
     free(out->path);
     free(out->temporary);
     *out = (ti_out){0};
@@ -166,7 +186,7 @@ tern_status ti_read_file(char **data, size_t *size, const char *path, size_t lim
                          tern_err *err)
 {
     struct stat st;
-    int fd;
+    int fd = -1;
     TI_TRY(open_regular(&fd, &st, path, err));
     if ((uint64_t)st.st_size > limit) {
         close(fd);

@@ -2,10 +2,13 @@
 #define _GNU_SOURCE /* sched_getaffinity */
 #include "base/pool.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -96,15 +99,41 @@ static void gate_open(gate *g)
     }
 }
 
+uint32_t ti_cpu_quota(const char *cpu_max, uint32_t n)
+{
+    char *end;
+    errno = 0;
+    unsigned long quota = strtoul(cpu_max, &end, 10);
+    if (end == cpu_max || *end != ' ') {
+        return n; /* "max": no limit */
+    }
+    unsigned long period = strtoul(end, NULL, 10);
+    if (errno != 0 || quota == 0 || period == 0) {
+        return n;
+    }
+    unsigned long cpus = quota / period + (quota % period != 0);
+    return cpus < n ? (uint32_t)cpus : n;
+}
+
 uint32_t ti_cpu_count(void)
 {
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
     cpu_set_t set;
     if (sched_getaffinity(0, sizeof set, &set) == 0) {
-        int n = CPU_COUNT(&set);
-        return n > TI_POOL_MAX_THREADS ? TI_POOL_MAX_THREADS : n > 0 ? (uint32_t)n : 1;
+        n = CPU_COUNT(&set);
     }
-    long n = sysconf(_SC_NPROCESSORS_ONLN);
-    return n > TI_POOL_MAX_THREADS ? TI_POOL_MAX_THREADS : n > 0 ? (uint32_t)n : 1;
+    uint32_t cpus = n > TI_POOL_MAX_THREADS ? TI_POOL_MAX_THREADS : n > 0 ? (uint32_t)n : 1;
+    /* A container may see 64 CPUs and be allowed the time of two: 64 threads would then spend
+     * most of each period stopped, with one of them holding up all others at a barrier. */
+    FILE *file = fopen("/sys/fs/cgroup/cpu.max", "re");
+    if (file) {
+        char line[64];
+        if (fgets(line, sizeof line, file)) {
+            cpus = ti_cpu_quota(line, cpus);
+        }
+        fclose(file);
+    }
+    return cpus;
 }
 
 void ti_pool_barrier(ti_pool *pool)
@@ -158,6 +187,29 @@ static void stop(ti_pool *pool, uint32_t started)
     free(pool);
 }
 
+/* Starts the threads; `started` counts them, the caller included.  Signals for the process are
+ * the application's business: they are blocked here, so that they interrupt the thread that
+ * expects them.  Faults stay, they belong to the thread that makes them. */
+static int start_workers(ti_pool *pool, uint32_t *started)
+{
+    sigset_t blocked, before;
+    sigfillset(&blocked);
+    sigdelset(&blocked, SIGBUS);
+    sigdelset(&blocked, SIGSEGV);
+    sigdelset(&blocked, SIGFPE);
+    sigdelset(&blocked, SIGILL);
+    pthread_sigmask(SIG_SETMASK, &blocked, &before);
+    int e = 0;
+    for (uint32_t i = *started; i < pool->n && e == 0; i++) {
+        worker *w = &pool->workers[i];
+        *w = (worker){.pool = pool, .id = i};
+        e = pthread_create(&w->thread, NULL, worker_main, w);
+        *started += e == 0;
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return e;
+}
+
 tern_status ti_pool_create(ti_pool **out, uint32_t n, tern_err *err)
 {
     if (n == 0) {
@@ -183,13 +235,11 @@ tern_status ti_pool_create(ti_pool **out, uint32_t n, tern_err *err)
         free(pool);
         return ti_fail_nomem(err, "pool", sizeof(gate), "a lock");
     }
-    for (uint32_t i = 1; i < n; i++) {
-        pool->workers[i] = (worker){.pool = pool, .id = i};
-        int e = pthread_create(&pool->workers[i].thread, NULL, worker_main, &pool->workers[i]);
-        if (e != 0) {
-            stop(pool, i);
-            return ti_fail_errno(err, e, "pool", "cannot start thread %u of %u", i, n);
-        }
+    uint32_t started = 1;
+    int e = start_workers(pool, &started);
+    if (e != 0) {
+        stop(pool, started);
+        return ti_fail_errno(err, e, "pool", "cannot start thread %u of %u", started, n);
     }
     *out = pool;
     return TERN_OK;
@@ -210,8 +260,11 @@ uint32_t ti_pool_threads(const ti_pool *pool)
 void ti_pool_share(size_t count, size_t grain, uint32_t id, uint32_t n, size_t *begin,
                    size_t *end)
 {
-    size_t grains = (count + grain - 1) / grain;
-    size_t from = grains * id / n * grain, to = grains * (id + 1) / n * grain;
-    *begin = from < count ? from : count;
-    *end = to < count ? to : count;
+    TI_ASSERT(grain > 0 && id < n);
+    size_t grains = count / grain + (count % grain != 0);
+    size_t each = grains / n, more = grains % n; /* the first `more` threads have one more */
+    size_t from = each * id + (id < more ? id : more);
+    size_t to = from + each + (id < more);
+    *begin = from < grains ? from * grain : count;
+    *end = to < grains ? to * grain : count;
 }

@@ -19,8 +19,13 @@ typedef struct ti_pool ti_pool;
 /* The part of a job that thread `id` of `n` does.  Thread 0 is the caller. */
 typedef void (*ti_pool_fn)(void *ctx, uint32_t id, uint32_t n);
 
-/* Returns how many CPUs this process may run on, at least 1. */
+/* Returns how many threads this process can keep running: the CPUs it may run on, or the CPU
+ * time that its control group allows it if that is less; 1 to TI_POOL_MAX_THREADS. */
 uint32_t ti_cpu_count(void);
+
+/* Returns how many of n CPUs a control group's limit (its file cpu.max: "QUOTA PERIOD" or
+ * "max PERIOD") leaves, rounded up. */
+uint32_t ti_cpu_quota(const char *cpu_max, uint32_t n);
 
 /* Creates a pool of n threads, the caller's included; 0 = ti_cpu_count().
  * Errors: TERN_NOMEM; TERN_LIMIT over TI_POOL_MAX_THREADS; TERN_IO (no thread to be had). */
@@ -32,7 +37,8 @@ void ti_pool_destroy(ti_pool *pool);
 /* Number of threads, the caller's included. */
 uint32_t ti_pool_threads(const ti_pool *pool);
 
-/* Runs fn once on every thread and returns when all have returned.  One caller at a time. */
+/* Runs fn once on every thread and returns when all have returned.  One caller at a time, and
+ * not from inside a job of the same pool. */
 void ti_pool_run(ti_pool *pool, ti_pool_fn fn, void *ctx);
 
 /* Inside a job: waits until all threads of the pool have come here.  What a thread wrote
@@ -40,7 +46,8 @@ void ti_pool_run(ti_pool *pool, ti_pool_fn fn, void *ctx);
 void ti_pool_barrier(ti_pool *pool);
 
 /* The share [*begin, *end) of `count` items, in multiples of `grain`, that thread id of n
- * has.  The shares are contiguous, in order, and cover all items. */
+ * has.  The shares are contiguous, in order, cover all items, and differ by one grain at most.
+ * No product or sum in it can overflow. */
 void ti_pool_share(size_t count, size_t grain, uint32_t id, uint32_t n, size_t *begin,
                    size_t *end);
 

@@ -93,16 +93,28 @@ typedef struct ti_gguf {
     ti_arena arena;
 } ti_gguf;
 
-/* How ambiguous tensor types are to be read; zero = detect, and refuse when not certain. */
+/* How ambiguous tensor types are to be read; zero = detect, and refuse when not certain.
+ *
+ * I2_S: the bytes of both layouts look alike.  The layout is known when the file has the key
+ * TI_GGUF_KEY_I2S_LAYOUT, or when the weights' own structure gives it away (model/i2s.h).
+ * Type 42: a layout is known when its size, and not the other's, fills the room of every such
+ * tensor up to the next one.  Tensors with blocks of 128 get the type PQ2_0.
+ * Packed types (TI_PACK_FIRST and up): `bytes` is the room up to the next tensor or the end of
+ * the file, padding included; the packer checks that it is enough. */
 typedef struct ti_gguf_opts {
     int i2s;             /* 0 detect, 1 x86 (128/32), 2 ARM (64/16) */
     uint32_t q2_0_group; /* 0 detect from the tensors' extents, 64, 128 */
-    bool directory_only; /* do not require that tensor data is in the file (vocab-only) */
+    bool directory_only; /* do not require that tensor data is in the file (vocab-only); nothing
+                            is detected: I2_S and Q2_0 stay as they are, `data` may be NULL */
 } ti_gguf_opts;
+
+/* "x86" or "arm": how the I2_S tensors of a file are laid out.  Whoever writes I2_S with
+ * ti_i2s_encode() puts it. */
+#define TI_GGUF_KEY_I2S_LAYOUT "tern.i2s_layout"
 
 /* Reads the directory of a mapped file.  ti_gguf_close() frees it.  opts may be NULL.
  * Errors: TERN_IO, TERN_CORRUPT, TERN_UNSUPPORTED, TERN_LIMIT, TERN_NOMEM; with offset and the
- * key's or tensor's name. */
+ * key's or tensor's name; TERN_USAGE for an option that has no such value. */
 tern_status ti_gguf_open(ti_gguf *out, const char *path, const ti_gguf_opts *opts,
                          tern_err *err);
 
@@ -155,7 +167,8 @@ tern_status ti_gguf_writer_create(ti_gguf_writer **out, const char *path, tern_e
  * allowed. */
 void ti_gguf_writer_destroy(ti_gguf_writer *w);
 
-/* Keys; a repeated key replaces.  Allocation failures are reported by _begin_data. */
+/* Keys; a repeated key replaces.  Allocation failures are reported by _begin_data.  A u32 key
+ * general.alignment sets the alignment (a power of two); 32 without it. */
 void ti_gguf_put_u32(ti_gguf_writer *w, const char *key, uint32_t value);
 void ti_gguf_put_i32(ti_gguf_writer *w, const char *key, int32_t value);
 void ti_gguf_put_u64(ti_gguf_writer *w, const char *key, uint64_t value);

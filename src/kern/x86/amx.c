@@ -123,10 +123,10 @@ TI_AMX static void matmul_tiles(float *y, size_t ldy, const ti_mat *w, const ti_
 {
     uint8_t *tiles = scratch, *rows = tiles + GROUP * TI_TILE_COLUMNS;
     int32_t *c = (int32_t *)(void *)(rows + GROUP * TI_TILE_COLUMNS);
-    size_t unit = w->layout == TI_L_T5 ? 48 : 16;
+    const size_t unit = w->layout == TI_L_T5 ? 48 : 16;
     configure();
     for (size_t r = r0; r < r1; r += GROUP) {
-        size_t left = r1 - r < GROUP ? r1 - r : GROUP, n = ti_round_up(left, unit);
+        size_t left = r1 - r < GROUP ? r1 - r : GROUP, n = (left + unit - 1) / unit * unit;
         memset(c, 0, ti_round_up(x->m, TILE_ROWS) * GROUP * sizeof *c);
         for (size_t c0 = 0; c0 < w->kp; c0 += TI_TILE_COLUMNS) {
             size_t n_cols = w->kp - c0 < TI_TILE_COLUMNS ? w->kp - c0 : TI_TILE_COLUMNS;

@@ -382,9 +382,9 @@ TI_AVX512 static void matmul_many(float *y, size_t ldy, const ti_mat *w, const t
                                   size_t r0, size_t r1, void *scratch)
 {
     uint8_t *tiles = scratch, *rows = tiles + (size_t)GROUP * w->kp;
-    size_t unit = w->layout == TI_L_T5 ? GROUP : 16;
     for (size_t r = r0; r < r1; r += GROUP) {
-        size_t n = r1 - r < GROUP ? ti_round_up(r1 - r, unit) : GROUP;
+        bool whole = r1 - r >= GROUP || w->layout == TI_L_T5; /* its panels go in 48 rows */
+        size_t n = whole ? GROUP : ti_round_up(r1 - r, 16);
         for (size_t c = 0; c < w->kp; c += TI_TILE_COLUMNS) {
             size_t n_cols = w->kp - c < TI_TILE_COLUMNS ? w->kp - c : TI_TILE_COLUMNS;
             ti_avx512_unpack(tiles + c * 16, (size_t)w->kp * 16, w, r, n, c, n_cols, rows);
