@@ -125,9 +125,7 @@ tern_status ti_out_open(ti_out *out, const char *path, tern_err *err)
     return TERN_OK;
 }
 
-/* The rename itself must survive a power cut: that takes a sync of the directory.  Cuts `path`
- * to its directory. */
-static void sync_directory(char *path)
+void ti_sync_directory(char *path)
 {
     char *slash = strrchr(path, '/');
     if (slash) {
@@ -162,7 +160,7 @@ tern_status ti_out_commit(ti_out *out, tern_err *err)
         ti_out_abandon(out);
         return status;
     }
-    sync_directory(out->temporary);
+    ti_sync_directory(out->temporary);
     free(out->path);
     free(out->temporary);
     *out = (ti_out){0};
