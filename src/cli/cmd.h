@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cli/cmd.h - the commands, and how they are printed.
+ *
+ * A new command is a file cmd_<name>.c with a `const ti_command`, and its line in the table of
+ * cli/cmd.c.  Everything else (help, completion, manual page) follows. */
+#ifndef TI_CLI_CMD_H
+#define TI_CLI_CMD_H
+
+#include "base/buf.h"
+#include "cli/opt.h"
+
+extern const ti_command ti_cmd_run, ti_cmd_chat, ti_cmd_bench, ti_cmd_model, ti_cmd_pull,
+    ti_cmd_doctor, ti_cmd_completion, ti_cmd_help, ti_cmd_version;
+extern const ti_command ti_cmd_model_info, ti_cmd_model_verify, ti_cmd_model_convert,
+    ti_cmd_model_pack, ti_cmd_model_synth, ti_cmd_model_list;
+
+/* The command `tern` itself: its `subs` are the commands. */
+extern const ti_command ti_cmd_tern;
+
+/* Follows argv[0..*argc) down the tree of commands as far as words name one, and moves *argc
+ * and *argv past those words.  Returns the command reached: one with `subs` when the next word
+ * names none of them. */
+const ti_command *ti_command_find(int *argc, char ***argv);
+
+/* Fails with TERN_USAGE: `word` names no command below `parent`; hints at the nearest one. */
+tern_status ti_command_unknown(const ti_command *parent, const char *word, tern_err *err);
+
+/* Last word of a command's name: "info" of "model info". */
+const char *ti_command_word(const ti_command *cmd);
+
+/* --- a table in its several forms (cli/help.c) -------------------------------------------- */
+
+/* "tern run [OPTION]... [PROMPT]..." */
+void ti_help_usage(ti_buf *out, const ti_command *cmd);
+
+/* The text of --help, 80 columns wide. */
+void ti_help_text(ti_buf *out, const ti_command *cmd);
+
+/* The table as JSON, schema tern.help/1. */
+void ti_help_json(ti_buf *out, const ti_command *cmd);
+
+/* mdoc(7): the list of options; the list of a command's subcommands; the exit codes. */
+void ti_help_man_options(ti_buf *out, const ti_command *cmd);
+void ti_help_man_commands(ti_buf *out, const ti_command *cmd);
+void ti_help_man_exit(ti_buf *out);
+
+/* Prints the help of a command to stdout. */
+tern_status ti_help_print(const ti_command *cmd, bool json, tern_err *err);
+
+#endif

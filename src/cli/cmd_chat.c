@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A conversation, line by line.
+ *
+ * Each turn writes the whole conversation as the template has it and feeds only what differs
+ * from the tokens that the session already holds: that is right for every template, also for
+ * one that renders old turns differently, and costs nothing when it does not. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#include "cli/answer.h"
+#include "cli/cmd.h"
+#include "cli/common.h"
+#include "cli/conversation.h"
+#include "cli/out.h"
+
+enum { DEFAULT_TOKENS = 1024 };
+
+typedef struct chat_args {
+    ti_model_args model;
+    ti_session_args session;
+    tern_sampler_opts sampler;
+    uint32_t tokens;
+    ti_opt_list stops;
+    const char *system, *load;
+} chat_args;
+
+static const chat_args defaults = {.tokens = DEFAULT_TOKENS};
+
+static const ti_opt opts[] = {
+    TI_OPT_MODEL(chat_args, model),
+    {.type = TI_OPT_U32,
+     .name = "tokens",
+     .letter = 'n',
+     .metavar = "N",
+     .help = "end each answer after N tokens; 0 means when the context is full",
+     .offset = offsetof(chat_args, tokens)},
+    {.type = TI_OPT_STR,
+     .name = "system",
+     .letter = 's',
+     .metavar = "TEXT",
+     .help = "instructions that the model gets before the conversation",
+     .offset = offsetof(chat_args, system)},
+    {.type = TI_OPT_STR,
+     .name = "load",
+     .metavar = "FILE",
+     .help = "continue a conversation that /save has written",
+     .words = TI_WORDS_FILE,
+     .offset = offsetof(chat_args, load)},
+    {.type = TI_OPT_LIST,
+     .name = "stop",
+     .metavar = "TEXT",
+     .help = "end an answer before TEXT; may be repeated",
+     .offset = offsetof(chat_args, stops)},
+    {.type = TI_OPT_HEADING, .help = "Sampling"},
+    TI_OPTS_SAMPLER(chat_args, sampler),
+    {.type = TI_OPT_HEADING, .help = "Engine"},
+    TI_OPTS_ENGINE(chat_args, model),
+    TI_OPTS_SESSION(chat_args, session),
+    TI_OPTS_READING(chat_args, model),
+    {0},
+};
+
+typedef struct chat {
+    const chat_args *args;
+    tern_model *model;
+    tern_session *session;
+    ti_conversation talk;
+    uint32_t n_ctx;
+    bool interactive; /* a person types, and sees a prompt */
+    bool over;
+} chat;
+
+/* --- a turn ---------------------------------------------------------------------------------
+ */
+
+/* Tokens of the conversation with the opening of the next answer. */
+static tern_status tokenize_talk(const chat *c, tern_token **tokens, size_t *n, tern_err *err)
+{
+    ti_buf text = {0};
+    tern_status status = ti_apply_chat(&text, c->model, c->talk.messages, c->talk.n, err);
+    if (status == TERN_OK) {
+        status = ti_tokenize(tokens, n, c->model, text.data ? text.data : "", text.len,
+                             TERN_TOKENIZE_SPECIAL, err);
+    }
+    ti_buf_free(&text);
+    return status;
+}
+
+/* Forgets the oldest turns until the conversation and an answer fit. */
+static tern_status fit(chat *c, tern_token **tokens, size_t *n, tern_err *err)
+{
+    size_t room = c->n_ctx / 4; /* for the answer, unless -n asks for less */
+    bool forgot = false;
+    if (c->args->tokens && c->args->tokens < room) {
+        room = c->args->tokens;
+    }
+    for (;;) {
+        TI_TRY(tokenize_talk(c, tokens, n, err));
+        size_t first = ti_conversation_has_system(&c->talk) ? 1 : 0;
+        if (*n + room <= c->n_ctx || c->talk.n < first + 3) {
+            break;
+        }
+        free(*tokens);
+        *tokens = NULL;
+        ti_conversation_remove(&c->talk, first, 2);
+        forgot = true;
+    }
+    if (forgot) {
+        ti_note("(the context is full: the oldest messages are forgotten)");
+    }
+    return TERN_OK;
+}
+
+/* Feeds what the session does not hold yet. */
+static tern_status feed_rest(chat *c, const tern_token *tokens, size_t n, tern_err *err)
+{
+    size_t held, same = 0;
+    uint64_t ns;
+    const tern_token *old = tern_session_tokens(c->session, &held);
+    while (same < held && same < n && old[same] == tokens[same]) {
+        same++;
+    }
+    if (same == n && n > 0) {
+        same--; /* something must be fed, so that there are logits */
+    }
+    TI_TRY(tern_session_truncate(c->session, same, err));
+    return ti_feed(c->session, tokens + same, n - same, c->args->session.chunk, &ns, err);
+}
+
+static tern_status reply(chat *c, ti_answer *answer, tern_err *err)
+{
+    tern_token *tokens = NULL;
+    size_t n = 0;
+    tern_status status = fit(c, &tokens, &n, err);
+    if (status == TERN_OK) {
+        status = feed_rest(c, tokens, n, err);
+    }
+    free(tokens);
+    if (status == TERN_OK) {
+        status = ti_answer_make(answer, c->model, c->session, &c->args->stops, c->args->tokens,
+                                true, err);
+    }
+    return status;
+}
+
+/* One question and its answer.  A question that could not be answered is taken back. */
+static tern_status turn(chat *c, const char *line, tern_err *err)
+{
+    ti_answer answer = {0};
+    TI_TRY(ti_conversation_add(&c->talk, "user", line, err));
+    tern_status status = reply(c, &answer, err);
+    if (status == TERN_OK) {
+        ti_print(answer.text.len && answer.text.data[answer.text.len - 1] == '\n' ? "" : "\n");
+        status = ti_out_finish(err);
+    }
+    if (status == TERN_OK) {
+        status = ti_conversation_add(&c->talk, "assistant",
+                                     answer.text.data ? answer.text.data : "", err);
+    }
+    if (status == TERN_OK && answer.stop == TI_STOP_LENGTH) {
+        ti_note("(cut after %zu tokens; -n sets the limit)", answer.n_tokens);
+    }
+    if (status != TERN_OK && c->talk.n > 0) {
+        ti_conversation_remove(&c->talk, c->talk.n - 1, 1);
+    }
+    ti_buf_free(&answer.text);
+    return status;
+}
+
+/* --- lines that begin with a slash ----------------------------------------------------------
+ */
+
+static const char slash_help[] = "/reset        start over\n"
+                                 "/save FILE    write the conversation to a file\n"
+                                 "/load FILE    continue a conversation from a file\n"
+                                 "/quit         leave; so does Ctrl-D\n"
+                                 "/help         this list\n"
+                                 "A line that begins with two slashes is sent with one.";
+
+static tern_status reset(chat *c, tern_err *err)
+{
+    ti_conversation_free(&c->talk);
+    if (c->args->system) {
+        return ti_conversation_add(&c->talk, "system", c->args->system, err);
+    }
+    return TERN_OK;
+}
+
+static tern_status slash(chat *c, char *line, tern_err *err)
+{
+    char *argument = line + strcspn(line, " ");
+    if (*argument) {
+        *argument++ = '\0';
+        argument += strspn(argument, " ");
+    }
+    bool needs = strcmp(line, "/save") == 0 || strcmp(line, "/load") == 0;
+    if (needs && !*argument) {
+        return ti_fail(err, TERN_USAGE, "chat", TI_NO_OFFSET, "%s needs a file name", line);
+    }
+    if (strcmp(line, "/quit") == 0 || strcmp(line, "/exit") == 0) {
+        c->over = true;
+    } else if (strcmp(line, "/help") == 0) {
+        ti_note("%s", slash_help);
+    } else if (strcmp(line, "/reset") == 0) {
+        return reset(c, err);
+    } else if (strcmp(line, "/save") == 0) {
+        TI_TRY(ti_conversation_save(&c->talk, argument, err));
+        ti_note("(%zu messages saved)", c->talk.n);
+    } else if (strcmp(line, "/load") == 0) {
+        TI_TRY(ti_conversation_load(&c->talk, argument, err));
+        ti_note("(%zu messages loaded)", c->talk.n);
+    } else {
+        ti_hint("/help lists what there is");
+        return ti_fail(err, TERN_USAGE, "chat", TI_NO_OFFSET, "unknown command '%.64s'", line);
+    }
+    return TERN_OK;
+}
+
+/* --- the loop -------------------------------------------------------------------------------
+ */
+
+/* A person's mistake or an answer that did not fit ends a turn, not the conversation; when a
+ * script talks, the first failure is the result. */
+static tern_status handle(chat *c, char *line, tern_err *err)
+{
+    tern_status status;
+    size_t len = strcspn(line, "\r\n");
+    line[len] = '\0';
+    if (len == 0) {
+        return TERN_OK;
+    }
+    if (line[0] == '/' && line[1] != '/') {
+        status = slash(c, line, err);
+    } else {
+        status = turn(c, line[0] == '/' ? line + 1 : line, err);
+    }
+    if (!c->interactive || status == TERN_NOMEM || status == TERN_INTERNAL) {
+        return status;
+    }
+    if (ti_interrupted()) { /* it was meant for the answer */
+        ti_interrupt_clear();
+        return TERN_OK;
+    }
+    if (status != TERN_OK) {
+        ti_report(err);
+    }
+    return TERN_OK;
+}
+
+static tern_status talk(chat *c, tern_err *err)
+{
+    char *line = NULL;
+    size_t cap = 0;
+    tern_status status = TERN_OK;
+    while (status == TERN_OK && !c->over && !ti_interrupted()) {
+        if (c->interactive) {
+            fputs("> ", stderr);
+            fflush(stderr);
+        }
+        errno = 0;
+        if (getline(&line, &cap, stdin) < 0) {
+            if (ferror(stdin) && errno != EINTR) {
+                status = ti_fail_errno(err, errno, "chat", "cannot read standard input");
+            }
+            if (c->interactive) {
+                fputc('\n', stderr);
+            }
+            break;
+        }
+        status = handle(c, line, err);
+    }
+    free(line);
+    return status;
+}
+
+static tern_status start(chat *c, tern_err *err)
+{
+    TI_TRY(ti_open_model(&c->model, &c->args->model, err));
+    if (!tern_model_has_chat(c->model)) {
+        ti_hint("'tern run --raw' continues a text with it");
+        return ti_fail(err, TERN_UNSUPPORTED, "chat", TI_NO_OFFSET,
+                       "the model has no chat template that tern knows");
+    }
+    TI_TRY(ti_open_session(&c->session, c->model, &c->args->model, &c->args->session,
+                           &c->args->sampler, err));
+    c->n_ctx = ti_context_of(c->model, &c->args->session);
+    TI_TRY(reset(c, err));
+    if (c->args->load) {
+        TI_TRY(ti_conversation_load(&c->talk, c->args->load, err));
+    }
+    if (c->interactive) {
+        tern_model_desc desc;
+        tern_model_describe(c->model, &desc);
+        ti_note("%s; /help lists commands, Ctrl-D ends", *desc.name ? desc.name : "tern");
+    }
+    return TERN_OK;
+}
+
+static tern_status run(const void *values, const ti_operands *given, tern_err *err)
+{
+    (void)given;
+    chat c = {.args = values, .interactive = isatty(STDIN_FILENO) == 1};
+    ti_interrupt_catch();
+    tern_status status = start(&c, err);
+    if (status == TERN_OK) {
+        status = talk(&c, err);
+    }
+    ti_conversation_free(&c.talk);
+    tern_session_destroy(c.session);
+    tern_model_close(c.model);
+    return status;
+}
+
+const ti_command ti_cmd_chat = {
+    .name = "chat",
+    .summary = "talk with a model",
+    .description =
+        "Reads lines from standard input and answers each, remembering what was said.  When "
+        "the context is full the oldest messages are forgotten.\n\n"
+        "Lines that begin with a slash are commands: /reset, /save FILE, /load FILE, /quit, "
+        "/help.  Ctrl-C ends an answer, or the program when none is being given.",
+    .examples = "tern chat\n"
+                "tern chat -s \"Answer in one sentence.\" --temp 0.7 --seed 1\n"
+                "printf 'Hello\\nWhat did I say?\\n' | tern chat",
+    .opts = opts,
+    .defaults = &defaults,
+    .size = sizeof defaults,
+    .run = run,
+};

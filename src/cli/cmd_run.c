@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/answer.h"
+#include "cli/cmd.h"
+#include "cli/common.h"
+#include "cli/out.h"
+
+enum { DEFAULT_TOKENS = 512, PROMPT_BYTES_MAX = 64 << 20 };
+
+typedef struct run_args {
+    ti_model_args model;
+    ti_session_args session;
+    tern_sampler_opts sampler;
+    uint32_t tokens;
+    ti_opt_list stops;
+    const char *system;
+    bool raw, json;
+} run_args;
+
+static const run_args defaults = {.tokens = DEFAULT_TOKENS};
+
+static const ti_opt opts[] = {
+    TI_OPT_MODEL(run_args, model),
+    {.type = TI_OPT_U32,
+     .name = "tokens",
+     .letter = 'n',
+     .metavar = "N",
+     .help = "end the answer after N tokens; 0 means when the context is full",
+     .offset = offsetof(run_args, tokens)},
+    {.type = TI_OPT_STR,
+     .name = "system",
+     .letter = 's',
+     .metavar = "TEXT",
+     .help = "instructions that the model gets before the prompt",
+     .offset = offsetof(run_args, system)},
+    {.type = TI_OPT_LIST,
+     .name = "stop",
+     .metavar = "TEXT",
+     .help = "end the answer before TEXT; may be repeated",
+     .offset = offsetof(run_args, stops)},
+    {.type = TI_OPT_FLAG,
+     .name = "raw",
+     .help = "continue the prompt as it stands, without the model's chat template",
+     .offset = offsetof(run_args, raw)},
+    {.type = TI_OPT_FLAG,
+     .name = "json",
+     .help = "print one JSON document, schema tern.run/1, instead of the text",
+     .offset = offsetof(run_args, json)},
+    {.type = TI_OPT_HEADING, .help = "Sampling"},
+    TI_OPTS_SAMPLER(run_args, sampler),
+    {.type = TI_OPT_HEADING, .help = "Engine"},
+    TI_OPTS_ENGINE(run_args, model),
+    TI_OPTS_SESSION(run_args, session),
+    TI_OPTS_READING(run_args, model),
+    {0},
+};
+
+static const ti_operand operands[] = {
+    {.metavar = "PROMPT",
+     .help = "the text; several words are joined by blanks; - or nothing reads standard input",
+     .optional = true,
+     .repeated = true},
+    {0},
+};
+
+/* --- the prompt -----------------------------------------------------------------------------
+ */
+
+static tern_status read_stdin(ti_buf *out, tern_err *err)
+{
+    char block[16384];
+    size_t n;
+    if (isatty(STDIN_FILENO) == 1) {
+        ti_note("reading the prompt from the terminal; Ctrl-D on a new line ends it");
+    }
+    while ((n = fread(block, 1, sizeof block, stdin)) > 0) {
+        ti_buf_add(out, block, n);
+        if (out->len > PROMPT_BYTES_MAX) {
+            return ti_fail(err, TERN_LIMIT, "run", PROMPT_BYTES_MAX,
+                           "the prompt is longer than %d bytes", PROMPT_BYTES_MAX);
+        }
+    }
+    if (ti_interrupted()) {
+        return ti_fail(err, TERN_CANCELLED, "run", TI_NO_OFFSET, "interrupted");
+    }
+    if (ferror(stdin)) {
+        return ti_fail_errno(err, errno, "run", "cannot read standard input");
+    }
+    /* A file ends with a newline that nobody meant to be part of the question. */
+    if (out->len > 0 && out->data[out->len - 1] == '\n') {
+        out->data[--out->len] = '\0';
+    }
+    return TERN_OK;
+}
+
+static tern_status read_prompt(ti_buf *out, const ti_operands *given, tern_err *err)
+{
+    if (given->n == 0 || (given->n == 1 && strcmp(given->items[0], "-") == 0)) {
+        TI_TRY(read_stdin(out, err));
+    } else {
+        for (int i = 0; i < given->n; i++) {
+            ti_buf_adds(out, i ? " " : "");
+            ti_buf_adds(out, given->items[i]);
+        }
+    }
+    ti_buf_adds(out, ""); /* so that an empty prompt has a string too */
+    return out->failed ? ti_fail_nomem(err, "run", out->len, "the prompt") : TERN_OK;
+}
+
+/* Puts the prompt into the model's chat template when that is asked for and possible. */
+static tern_status dress(ti_buf *prompt, const run_args *args, const tern_model *model,
+                         bool *chat, tern_err *err)
+{
+    *chat = !args->raw && tern_model_has_chat(model);
+    if (!*chat) {
+        if (args->system) {
+            return ti_fail(err, TERN_USAGE, "run", TI_NO_OFFSET,
+                           args->raw ? "--system cannot be used with --raw"
+                                     : "--system needs a model with a chat template");
+        }
+        return TERN_OK;
+    }
+    if (strlen(prompt->data) != prompt->len) {
+        return ti_fail(err, TERN_USAGE, "run", strlen(prompt->data),
+                       "the prompt has a NUL byte; --raw accepts it");
+    }
+    if (prompt->len == 0) {
+        ti_hint("tern run \"What is the capital of France?\"");
+        return ti_fail(err, TERN_USAGE, "run", TI_NO_OFFSET, "the prompt is empty");
+    }
+    tern_message messages[2];
+    size_t n = 0;
+    if (args->system) {
+        messages[n++] = (tern_message){.role = "system", .content = args->system};
+    }
+    messages[n++] = (tern_message){.role = "user", .content = prompt->data};
+    ti_buf dressed = {0};
+    tern_status status = ti_apply_chat(&dressed, model, messages, n, err);
+    if (status == TERN_OK) {
+        ti_buf_free(prompt);
+        *prompt = dressed;
+    } else {
+        ti_buf_free(&dressed);
+    }
+    return status;
+}
+
+/* --- the result -----------------------------------------------------------------------------
+ */
+
+typedef struct times {
+    uint64_t load_ns, prompt_ns;
+} times;
+
+static tern_status print_document(const tern_model *model, const tern_session *session,
+                                  const ti_answer *answer, size_t n_prompt, times t,
+                                  const run_args *args, tern_err *err)
+{
+    tern_model_desc desc;
+    ti_buf json = {0};
+    size_t n;
+    const tern_token *tokens = tern_session_tokens(session, &n);
+    tern_model_describe(model, &desc);
+    ti_json_open(&json, NULL, '{');
+    ti_json_str(&json, "schema", "tern.run/1");
+    ti_json_model(&json, &desc);
+    ti_json_uint(&json, "seed", args->sampler.seed);
+    ti_json_uint(&json, "prompt_tokens", n_prompt);
+    ti_json_open(&json, "tokens", '[');
+    for (size_t i = answer->first; i < answer->first + answer->n_tokens && i < n; i++) {
+        ti_json_int(&json, NULL, tokens[i]);
+    }
+    ti_json_close(&json, ']');
+    ti_json_strn(&json, "text", answer->text.data ? answer->text.data : "", answer->text.len);
+    ti_json_str(&json, "stop_reason", ti_stop_name(answer->stop));
+    ti_json_open(&json, "timing", '{');
+    ti_json_num(&json, "load_s", (double)t.load_ns / 1e9, 6);
+    ti_json_num(&json, "prompt_s", (double)t.prompt_ns / 1e9, 6);
+    ti_json_num(&json, "prompt_tokens_per_s", ti_rate(n_prompt, t.prompt_ns), 6);
+    ti_json_num(&json, "first_token_s", (double)(t.prompt_ns + answer->first_ns) / 1e9, 6);
+    ti_json_num(&json, "generate_s", (double)answer->generate_ns / 1e9, 6);
+    ti_json_num(&json, "generate_tokens_per_s", ti_answer_rate(answer), 6);
+    ti_json_close(&json, '}');
+    ti_json_close(&json, '}');
+    tern_status status = ti_print_json(&json, err);
+    ti_buf_free(&json);
+    return status;
+}
+
+/* The line that a person sees after the answer. */
+static void print_summary(const ti_answer *answer, size_t n_prompt, times t)
+{
+    if (ti_stderr_is_tty()) {
+        ti_note("%zu tokens, %.1f tokens/s; prompt %zu tokens, %.1f tokens/s; ended by: %s",
+                answer->n_tokens, ti_answer_rate(answer), n_prompt,
+                ti_rate(n_prompt, t.prompt_ns), ti_stop_name(answer->stop));
+    }
+}
+
+static tern_status answer_prompt(const run_args *args, const ti_buf *prompt, bool chat,
+                                 const tern_model *model, times t, tern_err *err)
+{
+    tern_token *tokens = NULL;
+    tern_session *session = NULL;
+    ti_answer answer = {0};
+    size_t n = 0;
+    uint32_t flags = TERN_TOKENIZE_SPECIAL | (chat ? 0 : TERN_TOKENIZE_BOS);
+    tern_status status = ti_tokenize(&tokens, &n, model, prompt->data, prompt->len, flags, err);
+    if (status == TERN_OK && n == 0) {
+        status = ti_fail(err, TERN_USAGE, "run", TI_NO_OFFSET, "the prompt is empty");
+    }
+    if (status == TERN_OK) {
+        status =
+            ti_open_session(&session, model, &args->model, &args->session, &args->sampler, err);
+    }
+    if (status == TERN_OK) {
+        status = ti_feed(session, tokens, n, args->session.chunk, &t.prompt_ns, err);
+    }
+    if (status == TERN_OK) {
+        status = ti_answer_make(&answer, model, session, &args->stops, args->tokens,
+                                !args->json, err);
+        if (!args->json && answer.text.len > 0 &&
+            answer.text.data[answer.text.len - 1] != '\n') {
+            ti_print("\n");
+        }
+    }
+    if (status == TERN_OK && args->json) {
+        status = print_document(model, session, &answer, n, t, args, err);
+    }
+    if (status == TERN_OK) {
+        print_summary(&answer, n, t);
+    }
+    ti_buf_free(&answer.text);
+    tern_session_destroy(session);
+    free(tokens);
+    return status;
+}
+
+static tern_status run(const void *values, const ti_operands *given, tern_err *err)
+{
+    const run_args *args = values;
+    ti_buf prompt = {0};
+    tern_model *model = NULL;
+    times t = {0};
+    bool chat = false;
+    ti_interrupt_catch();
+    tern_status status = read_prompt(&prompt, given, err);
+    if (status == TERN_OK) {
+        uint64_t start = ti_now_ns();
+        status = ti_open_model(&model, &args->model, err);
+        t.load_ns = ti_now_ns() - start;
+    }
+    if (status == TERN_OK) {
+        status = dress(&prompt, args, model, &chat, err);
+    }
+    if (status == TERN_OK) {
+        status = answer_prompt(args, &prompt, chat, model, t, err);
+    }
+    tern_model_close(model);
+    ti_buf_free(&prompt);
+    return status;
+}
+
+const ti_command ti_cmd_run = {
+    .name = "run",
+    .summary = "answer a prompt",
+    .description =
+        "Runs a model on a prompt and prints its answer as it comes.  The prompt is put into "
+        "the model's chat template where it has one.  The likeliest token is taken each time "
+        "unless a temperature is given.\n\n"
+        "Ctrl-C ends the answer; what there is has been printed, and the exit status is 130.",
+    .examples = "tern run \"What is the capital of France?\"\n"
+                "tern run -m model.gguf -n 64 --raw \"Once upon a time\"\n"
+                "tern run --json - < question.txt | jq -r .text",
+    .opts = opts,
+    .operands = operands,
+    .defaults = &defaults,
+    .size = sizeof defaults,
+    .run = run,
+};
