@@ -9,6 +9,12 @@
 #include "base/utf8.h"
 #include "tern/version.h"
 
+#ifdef __clang_analyzer__
+#undef ti_fail
+#undef ti_fail_errno
+#undef ti_fail_nomem
+#endif
+
 static const struct {
     const char *name, *text;
     int exit_code;
