@@ -9,11 +9,10 @@
 #include "base/utf8.h"
 #include "tern/version.h"
 
-#ifdef __clang_analyzer__
+/* Here the functions themselves are meant. */
 #undef ti_fail
 #undef ti_fail_errno
 #undef ti_fail_nomem
-#endif
 
 static const struct {
     const char *name, *text;

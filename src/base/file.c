@@ -36,7 +36,7 @@ static tern_status open_regular(int *out, struct stat *st, const char *path, ter
 tern_status ti_map_open(ti_map *out, const char *path, tern_err *err)
 {
     struct stat st;
-    int fd = -1;
+    int fd;
     TI_TRY(open_regular(&fd, &st, path, err));
     if ((uint64_t)st.st_size > SIZE_MAX) {
         close(fd);
@@ -184,7 +184,7 @@ tern_status ti_read_file(char **data, size_t *size, const char *path, size_t lim
                          tern_err *err)
 {
     struct stat st;
-    int fd = -1;
+    int fd;
     TI_TRY(open_regular(&fd, &st, path, err));
     if ((uint64_t)st.st_size > limit) {
         close(fd);

@@ -147,7 +147,7 @@ run_tests()
         began=$(date +%s)
         status=0
         if [ $# -eq 1 ]; then
-            variant "$name" || status=$?
+            (variant "$name") || status=$?
         else
             say "checking: $name"
             (variant "$name") >"$(log_of "$name")" 2>&1 || status=$?
