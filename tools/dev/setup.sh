@@ -85,17 +85,17 @@ install_packages()
     fi
 }
 
+# The same rule as in the program: a relative XDG_CACHE_HOME is to be ignored.
 model_dir()
 {
-    if [ -n "${TERN_CACHE:-}" ]; then
-        printf '%s/models' "$TERN_CACHE"
-    elif [ -n "${XDG_CACHE_HOME:-}" ]; then
-        printf '%s/tern/models' "$XDG_CACHE_HOME"
-    elif [ -n "${HOME:-}" ]; then
-        printf '%s/.cache/tern/models' "$HOME"
-    else
-        die "neither TERN_CACHE nor HOME is set: where should models be kept?"
-    fi
+    cache=
+    case ${XDG_CACHE_HOME:-} in
+        /*) cache=$XDG_CACHE_HOME/tern ;;
+        *) [ -z "${HOME:-}" ] || cache=$HOME/.cache/tern ;;
+    esac
+    cache=${TERN_CACHE:-$cache}
+    [ -n "$cache" ] || die "neither TERN_CACHE nor HOME is set: where should models be kept?"
+    printf '%s/models' "$cache"
 }
 
 sha256_is()
@@ -107,7 +107,7 @@ sha256_is()
 # its sum is right, so a file of that name and size needs no second look.
 obtain_model()
 {
-    dir=$(model_dir)
+    dir=$(model_dir) || exit 1
     if [ -f "$dir/$model_file" ] && [ "$(wc -c <"$dir/$model_file")" -eq $model_bytes ]; then
         return 0
     fi
