@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The forward pass.
+ *
+ * All threads walk through the layers together and meet at a barrier where one needs what
+ * another made.  Work is divided by output rows of a matrix, by input vectors for norms and
+ * quantisation, and by (vector, head) in attention: each number is computed whole by one
+ * thread, in an order that does not depend on the division, so the result has the same bits
+ * for every number of threads, batch and chunk.
+ *
+ * With a single input vector (generation) each thread normalises and quantises it for itself:
+ * that is cheaper than waiting for another thread to do it. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/forward.h"
+
+typedef struct pass {
+    tern_batch *b;
+    const tern_model *model;
+    const ti_kern *kern;
+    const ti_row *rows;
+    size_t m;
+} pass;
+
+/* What one thread works with. */
+typedef struct worker {
+    const pass *p;
+    ti_thread_memory *own;
+    uint32_t id, n;
+} worker;
+
+static void barrier(const worker *w)
+{
+    ti_pool_barrier(w->p->b->pool);
+}
+
+/* --- inputs of matrix products ------------------------------------------------------------ */
+
+static unsigned kind_bit(const ti_mat *mat)
+{
+    return 1u << ti_layout_act(mat->layout);
+}
+
+/* Vector i of `act`: normalised if there is a norm, in every form that `kinds` asks for. */
+static void prepare_vector(const worker *w, ti_act *act, size_t i, const float *v,
+                           const float *norm, unsigned kinds)
+{
+    const ti_kern *kern = w->p->kern;
+    size_t n = act->k;
+    if (norm) {
+        kern->rmsnorm(w->own->vector, v, norm, n, w->p->model->config.rms_eps);
+        v = w->own->vector;
+    }
+    if (kinds & 1u << TI_ACT_F32) {
+        float *f = act->f + i * act->stride;
+        memcpy(f, v, n * sizeof *f);
+        memset(f + n, 0, (ti_round_up(n, TI_LANES) - n) * sizeof *f);
+    }
+    if (kinds & 1u << TI_ACT_TOKEN) {
+        kern->quant_token(act, i, v);
+    } else if (kinds & 1u << TI_ACT_BLOCK) {
+        kern->quant_block(act, i, v);
+    }
+}
+
+/* All vectors v[i * ld], of k numbers.  A single one is prepared by every thread for itself. */
+static ti_act prepare(const worker *w, const float *v, size_t ld, size_t k, const float *norm,
+                      unsigned kinds)
+{
+    size_t m = w->p->m;
+    if (m == 1) {
+        ti_act act = ti_act_view(&w->own->act, 1, k);
+        prepare_vector(w, &act, 0, v, norm, kinds);
+        return act;
+    }
+    ti_act act = ti_act_view(&w->p->b->act, m, k);
+    size_t begin, end;
+    ti_pool_share(m, 1, w->id, w->n, &begin, &end);
+    for (size_t i = begin; i < end; i++) {
+        prepare_vector(w, &act, i, v + i * ld, norm, kinds);
+    }
+    barrier(w);
+    return act;
+}
+
+/* This thread's share of the output rows of one or more matrices, as if they were one. */
+typedef struct product {
+    const ti_mat *mat;
+    float *y;
+    size_t ldy;
+} product;
+
+static void multiply(const worker *w, const product *products, size_t n, const ti_act *act)
+{
+    size_t total = 0;
+    for (size_t i = 0; i < n; i++) {
+        size_t grain = ti_layout_grain(products[i].mat->layout);
+        total += (products[i].mat->rows + grain - 1) / grain;
+    }
+    size_t begin, end, first = 0;
+    ti_pool_share(total, 1, w->id, w->n, &begin, &end);
+    for (size_t i = 0; i < n; i++) {
+        const ti_mat *mat = products[i].mat;
+        size_t grain = ti_layout_grain(mat->layout), grains = (mat->rows + grain - 1) / grain;
+        size_t from = begin > first ? begin - first : 0;
+        size_t to = end > first ? end - first : 0;
+        to = to < grains ? to : grains;
+        if (from < to) {
+            size_t r1 = to * grain < mat->rows ? to * grain : mat->rows;
+            w->p->kern->matmul[mat->layout](products[i].y, products[i].ldy, mat, act,
+                                            from * grain, r1, w->own->scratch);
+        }
+        first += grains;
+    }
+}
+
+/* x += W act, each thread for the rows it computes. */
+static void multiply_into_stream(const worker *w, const ti_mat *mat, const ti_act *act)
+{
+    tern_batch *b = w->p->b;
+    size_t n_embd = w->p->model->config.n_embd, begin, end;
+    ti_pool_share(mat->rows, ti_layout_grain(mat->layout), w->id, w->n, &begin, &end);
+    if (begin < end) {
+        w->p->kern->matmul[mat->layout](b->y, n_embd, mat, act, begin, end, w->own->scratch);
+        for (size_t i = 0; i < w->p->m; i++) {
+            w->p->kern->add(b->x + i * n_embd + begin, b->y + i * n_embd + begin, end - begin);
+        }
+    }
+    barrier(w);
+}
+
+/* --- attention ---------------------------------------------------------------------------- */
+
+static size_t kv_index(const ti_kv *kv, const ti_config *c, size_t layer, size_t head)
+{
+    return (layer * c->n_head_kv + head) * kv->n_ctx;
+}
+
+static ti_kv_view view(const ti_kv *kv, const void *data, const float *scale, size_t index)
+{
+    size_t width = kv->type == TERN_KV_F16 ? sizeof(uint16_t) : sizeof(int8_t);
+    return (ti_kv_view){.data = (const uint8_t *)data + index * kv->stride * width,
+                        .scale = scale ? scale + index : NULL,
+                        .stride = kv->stride};
+}
+
+/* Puts one head's key or value into the cache. */
+static void store_kv(const worker *w, const ti_kv *kv, void *data, float *scale, size_t index,
+                     const float *v)
+{
+    size_t d = w->p->model->config.head_dim;
+    if (kv->type == TERN_KV_F16) {
+        w->p->kern->to_f16((uint16_t *)data + index * kv->stride, v, d);
+        return;
+    }
+    ti_act act = ti_act_view(&w->own->head, 1, d);
+    w->p->kern->quant_token(&act, 0, v);
+    memcpy((int8_t *)data + index * kv->stride, act.q, d);
+    scale[index] = act.row_scale[0];
+}
+
+/* Turns one head of a query or key: norm if the model has one, then rotation. */
+static void turn(const worker *w, float *head, const float *norm, const ti_row *row)
+{
+    const ti_config *c = &w->p->model->config;
+    size_t half = c->rope_dim / 2;
+    const ti_rope *rope = &row->session->rope;
+    if (norm) {
+        w->p->kern->rmsnorm(head, head, norm, c->head_dim, c->rms_eps);
+    }
+    w->p->kern->rope(head, rope->cosine + row->position * half,
+                     rope->sine + row->position * half, c->rope_dim, c->rope_interleaved);
+}
+
+static void keys_and_values(const worker *w, const ti_layer *layer, size_t l)
+{
+    const ti_config *c = &w->p->model->config;
+    tern_batch *b = w->p->b;
+    size_t heads = c->n_head + c->n_head_kv, d = c->head_dim;
+    for (size_t t = w->id; t < w->p->m * heads; t += w->n) {
+        size_t i = t / heads, h = t % heads;
+        const ti_row *row = &w->p->rows[i];
+        if (h < c->n_head) {
+            turn(w, b->q + (i * c->n_head + h) * d, layer->q_norm, row);
+            continue;
+        }
+        h -= c->n_head;
+        const ti_kv *kv = &row->session->kv;
+        float *k = b->k + (i * c->n_head_kv + h) * d;
+        size_t index = kv_index(kv, c, l, h) + row->position;
+        turn(w, k, layer->k_norm, row);
+        store_kv(w, kv, kv->k, kv->k_scale, index, k);
+        store_kv(w, kv, kv->v, kv->v_scale, index, b->v + (i * c->n_head_kv + h) * d);
+    }
+    barrier(w);
+}
+
+static void attend(const worker *w, const ti_row *row, size_t l, size_t h, const float *q,
+                   float *out)
+{
+    const ti_config *c = &w->p->model->config;
+    const ti_kern *kern = w->p->kern;
+    const ti_kv *kv = &row->session->kv;
+    size_t d = c->head_dim, n = (size_t)row->position + 1;
+    size_t index = kv_index(kv, c, l, h / (c->n_head / c->n_head_kv));
+    ti_kv_view k = view(kv, kv->k, kv->k_scale, index), v = view(kv, kv->v, kv->v_scale, index);
+    float scale = 1.0f / __builtin_sqrtf((float)d), *s = w->own->scores, *o = w->own->vector;
+    if (kv->type == TERN_KV_F16) {
+        memcpy(o, q, d * sizeof *o);
+        memset(o + d, 0, (kv->stride - d) * sizeof *o);
+        kern->qk_f16(s, o, k, n, d, scale);
+        kern->softmax(s, n);
+        kern->pv_f16(o, s, v, n, d);
+    } else {
+        ti_act act = ti_act_view(&w->own->head, 1, d);
+        kern->quant_token(&act, 0, q);
+        kern->qk_i8(s, act.q, act.row_scale[0] * scale, k, n, d);
+        kern->softmax(s, n);
+        kern->pv_i8(o, s, v, n, d);
+    }
+    memcpy(out, o, d * sizeof *out);
+}
+
+static void attention(const worker *w, const ti_layer *layer, size_t l)
+{
+    const ti_config *c = &w->p->model->config;
+    tern_batch *b = w->p->b;
+    size_t n_embd = c->n_embd, d = c->head_dim, q_dim = c->n_head * d, kv_dim = c->n_head_kv * d;
+    unsigned kinds = kind_bit(&layer->q) | kind_bit(&layer->k) | kind_bit(&layer->v);
+    ti_act act = prepare(w, b->x, n_embd, n_embd, layer->attn_norm, kinds);
+    const product qkv[3] = {{&layer->q, b->q, q_dim},
+                            {&layer->k, b->k, kv_dim},
+                            {&layer->v, b->v, kv_dim}};
+    multiply(w, qkv, 3, &act);
+    barrier(w);
+    keys_and_values(w, layer, l);
+    for (size_t t = w->id; t < w->p->m * c->n_head; t += w->n) {
+        attend(w, &w->p->rows[t / c->n_head], l, t % c->n_head, b->q + t * d, b->o + t * d);
+    }
+    barrier(w);
+    act = prepare(w, b->o, q_dim, q_dim, layer->attn_sub_norm, kind_bit(&layer->o));
+    multiply_into_stream(w, &layer->o, &act);
+}
+
+/* --- feed-forward ------------------------------------------------------------------------- */
+
+/* Behind a gate that is zero, neither the up-row nor the down-column changes anything. */
+static void sparse_up(const worker *w, const ti_layer *layer, const ti_act *act, size_t begin,
+                      size_t end)
+{
+    tern_batch *b = w->p->b;
+    uint32_t *list = w->own->list;
+    size_t n = 0;
+    for (size_t r = begin; r < end; r++) {
+        list[n] = (uint32_t)r;
+        n += b->gate[r] > 0.0f;
+        b->up[r] = 0.0f;
+    }
+    w->p->kern->t2_rows(b->up, &layer->up, act, list, n);
+}
+
+static void sparse_down(const worker *w, const ti_layer *layer, const ti_act *act)
+{
+    tern_batch *b = w->p->b;
+    const ti_mat *mat = &layer->down, *columns = &layer->down_t;
+    uint32_t *list = w->own->list;
+    size_t n = 0, begin, end;
+    for (size_t c = 0; c < mat->k; c++) {
+        list[n] = (uint32_t)c;
+        n += act->q[c] != 0;
+    }
+    ti_pool_share(columns->kp, TI_K_PAD, w->id, w->n, &begin, &end);
+    memset(b->sums + begin, 0, (end - begin) * sizeof *b->sums);
+    if (begin < end) {
+        w->p->kern->t2_cols(b->sums, columns, act->q, list, n, begin, end);
+    }
+    end = end < mat->rows ? end : mat->rows;
+    for (size_t r = begin; r < end; r++) {
+        b->y[r] = (float)b->sums[r] * (mat->scales[r] * act->row_scale[0]);
+    }
+    if (begin < end) {
+        w->p->kern->add(b->x + begin, b->y + begin, end - begin);
+    }
+    barrier(w);
+}
+
+static void feed_forward(const worker *w, const ti_layer *layer)
+{
+    const ti_config *c = &w->p->model->config;
+    const ti_kern *kern = w->p->kern;
+    tern_batch *b = w->p->b;
+    size_t n_ff = c->n_ff, m = w->p->m, begin, end;
+    unsigned kinds = kind_bit(&layer->gate) | kind_bit(&layer->up);
+    bool sparse = m == 1 && layer->down_t.data;
+    ti_act act = prepare(w, b->x, c->n_embd, c->n_embd, layer->ffn_norm, kinds);
+    size_t grain = ti_layout_grain(layer->gate.layout), other = ti_layout_grain(layer->up.layout);
+    ti_pool_share(n_ff, grain > other ? grain : other, w->id, w->n, &begin, &end);
+    if (begin < end) {
+        kern->matmul[layer->gate.layout](b->gate, n_ff, &layer->gate, &act, begin, end,
+                                         w->own->scratch);
+        if (sparse) {
+            sparse_up(w, layer, &act, begin, end);
+        } else {
+            kern->matmul[layer->up.layout](b->up, n_ff, &layer->up, &act, begin, end,
+                                           w->own->scratch);
+        }
+        for (size_t i = 0; i < m; i++) {
+            size_t at = i * n_ff + begin;
+            (c->relu2 ? kern->relu2_mul : kern->silu_mul)(b->gate + at, b->up + at, end - begin);
+        }
+    }
+    barrier(w);
+    act = prepare(w, b->gate, n_ff, n_ff, layer->ffn_sub_norm, kind_bit(&layer->down));
+    if (sparse) {
+        sparse_down(w, layer, &act);
+    } else {
+        multiply_into_stream(w, &layer->down, &act);
+    }
+}
+
+/* --- ends --------------------------------------------------------------------------------- */
+
+static void embed(const worker *w)
+{
+    const ti_gguf_tensor *t = w->p->model->token_embd;
+    size_t n = w->p->model->config.n_embd;
+    for (size_t i = w->id; i < w->p->m; i += w->n) {
+        ti_type_to_f32(w->p->b->x + i * n, t->type, t->data, t->dims[0], t->rows,
+                       (uint64_t)w->p->rows[i].token, 0, n);
+    }
+    barrier(w);
+}
+
+/* Logits of up to TI_HEAD_ROWS vectors at a time. */
+static void head(const worker *w)
+{
+    const tern_model *model = w->p->model;
+    const ti_config *c = &model->config;
+    tern_batch *b = w->p->b;
+    const ti_mat *mat = &model->head;
+    size_t wanted[TI_HEAD_ROWS], i = 0, begin, end;
+    ti_pool_share(mat->rows, ti_layout_grain(mat->layout), w->id, w->n, &begin, &end);
+    for (;;) {
+        size_t n = 0;
+        for (; i < w->p->m && n < TI_HEAD_ROWS; i++) {
+            if (w->p->rows[i].wants_logits) {
+                wanted[n++] = i;
+            }
+        }
+        if (n == 0) {
+            return;
+        }
+        ti_act act = ti_act_view(&w->own->act, n, c->n_embd);
+        for (size_t j = 0; j < n; j++) {
+            prepare_vector(w, &act, j, b->x + wanted[j] * c->n_embd, model->output_norm,
+                           kind_bit(mat));
+        }
+        if (begin < end) {
+            w->p->kern->matmul[mat->layout](b->logits, c->n_vocab, mat, &act, begin, end,
+                                            w->own->scratch);
+        }
+        for (size_t j = 0; j < n; j++) {
+            memcpy(w->p->rows[wanted[j]].session->logits + begin,
+                   b->logits + j * c->n_vocab + begin, (end - begin) * sizeof(float));
+        }
+    }
+}
+
+static void run(void *ctx, uint32_t id, uint32_t n)
+{
+    const pass *p = ctx;
+    worker w = {.p = p, .own = &p->b->threads[id], .id = id, .n = n};
+    embed(&w);
+    for (size_t l = 0; l < p->model->config.n_layer; l++) {
+        attention(&w, &p->model->layers[l], l);
+        feed_forward(&w, &p->model->layers[l]);
+    }
+    head(&w);
+}
+
+static bool all_finite(const float *v, size_t n)
+{
+    bool good = true;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t u;
+        memcpy(&u, v + i, sizeof u);
+        good &= (u & 0x7f800000u) != 0x7f800000u;
+    }
+    return good;
+}
+
+tern_status ti_forward(tern_batch *batch, const ti_row *rows, size_t n, tern_err *err)
+{
+    const tern_model *model = batch->model;
+    TI_ASSERT(n > 0 && n <= batch->max_rows);
+    TI_TRY(ti_map_check(&model->gguf.map, model->path, err));
+    pass p = {.b = batch, .model = model, .kern = model->kern, .rows = rows, .m = n};
+    ti_pool_run(batch->pool, run, &p);
+    for (size_t i = 0; i < n; i++) {
+        if (rows[i].wants_logits && !all_finite(rows[i].session->logits, model->config.n_vocab)) {
+            return ti_fail(err, TERN_CORRUPT, "session", TI_NO_OFFSET,
+                           "logits are not finite: the model's weights are damaged");
+        }
+    }
+    return TERN_OK;
+}
