@@ -12,6 +12,7 @@ pkg-config pkg-config
 pc:libpcre2-8 libpcre2-dev
 pc:jansson libjansson-dev
 pc:libcurl libcurl4-gnutls-dev
+pc:libsodium libsodium-dev
 pc:cmocka libcmocka-dev'
 tools_test='git git
 g++ g++
