@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Flags for every target.  No -march=native: kernels carry their own target attributes and are
+# Flags for every target.  None names a CPU: kernels carry their own target attributes and are
 # chosen at run time.  No contraction and no fast-math: results are the same bits everywhere.
 add_compile_options(
   -ffp-contract=off -fno-math-errno -fvisibility=hidden -fno-common
