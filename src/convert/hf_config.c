@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "base/detmath.h"
+
 static const char MODULE[] = "config.json";
 
 enum {
@@ -203,7 +205,7 @@ static tern_status refuse_true(const ti_jval *root, tern_err *err)
 {
     static const char *const keys[] = {"attention_bias", "mlp_bias", "use_sliding_window"};
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
-        bool on;
+        bool on = false;
         TI_TRY(read_bool(&on, root, keys[i], err));
         if (on) {
             return unsupported(ti_jval_get(root, keys[i]), keys[i], "true", err);
@@ -282,7 +284,7 @@ static tern_status read_quant(ti_hf_config *c, const ti_jval *root, tern_err *er
     if (!ti_jval_is(method, "bitnet")) {
         return unsupported_text(method, "quantization_config: quant_method", err);
     }
-    bool norm;
+    bool norm = false;
     TI_TRY(read_bool(&norm, v, "use_rms_norm", err));
     if (norm) {
         return unsupported(v, "quantization_config: use_rms_norm", "true", err);
@@ -331,7 +333,7 @@ void ti_hf_config_rope_factors(const ti_hf_config *c, float *out)
 {
     double longest = c->rope_old_ctx / c->rope_low, shortest = c->rope_old_ctx / c->rope_high;
     for (uint32_t i = 0; i < c->head_dim / 2; i++) {
-        double wave = 2 * PI * pow(c->rope_base, 2.0 * i / c->head_dim);
+        double wave = 2 * PI * ti_exp(ti_log(c->rope_base) * (2.0 * i / c->head_dim));
         double keep = (c->rope_old_ctx / wave - c->rope_low) / (c->rope_high - c->rope_low);
         double factor = 1 / ((1 - keep) / c->rope_factor + keep);
         out[i] = (float)(wave < shortest ? 1 : wave > longest ? c->rope_factor : factor);
