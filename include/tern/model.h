@@ -104,7 +104,8 @@ typedef int32_t tern_token;
 
 /* How text becomes tokens. */
 enum {
-    TERN_TOKENIZE_BOS = 1u << 0,    /* put the begin-of-text token first if the model wants it */
+    TERN_TOKENIZE_BOS = 1u << 0,    /* put the begin-of-text token first if the model wants it
+                                       and the text does not bring it */
     TERN_TOKENIZE_SPECIAL = 1u << 1 /* recognise special tokens written out in the text */
 };
 
@@ -115,7 +116,9 @@ enum {
  *          then nothing is written to `out` and TERN_LIMIT is returned
  *   text   [len] bytes; invalid UTF-8 is accepted and treated as the model's tokenizer does
  *   flags  TERN_TOKENIZE_...
- * Cost: O(len log len).  Thread-safe. */
+ * Cost: O(len log len).  Thread-safe.
+ * Errors: TERN_LIMIT (also for text over 256 MiB); TERN_NOMEM; TERN_UNSUPPORTED for a byte that
+ * the vocabulary has no token for. */
 TERN_API TERN_MUST_USE tern_status tern_model_tokenize(const tern_model *model, tern_token *out,
                                                        size_t cap, size_t *n, const char *text,
                                                        size_t len, uint32_t flags,
@@ -148,11 +151,32 @@ TERN_API bool tern_model_has_chat(const tern_model *model);
  *           nothing is written to `out` and TERN_LIMIT is returned
  *   answer  true to end with the opening of the assistant's turn
  * Errors: TERN_UNSUPPORTED when the model has no template that tern knows, or a role that the
- * template has not.  Tokenize the text with TERN_TOKENIZE_SPECIAL.  Thread-safe. */
+ * template has not; TERN_USAGE without messages.  The text starts with the begin-of-text token
+ * where the model wants one; tokenize it with TERN_TOKENIZE_SPECIAL.  That also recognises
+ * markers that a message contains: for text from strangers use tern_model_chat_tokens().
+ * Thread-safe. */
 TERN_API TERN_MUST_USE tern_status tern_model_chat(const tern_model *model, char *out,
                                                    size_t cap, size_t *len,
                                                    const tern_message *messages, size_t n,
                                                    bool answer, tern_err *err);
+
+/* Tokenizes a conversation as the model's chat template has it, the safe way: markers such as
+ * "<|im_end|>" are recognised in the template's own part only.  In a message they are ordinary
+ * characters, so that nobody can end a turn or speak as the system by typing one.  (Templates
+ * that mark turns with ordinary words, as "User:" of BitNet b1.58 2B-4T, cannot be protected in
+ * this way; nor are tokens of type "user-defined", which models recognise in any text.)  For
+ * messages without markers the tokens are those of tern_model_chat() with
+ * TERN_TOKENIZE_SPECIAL.
+ *   out     [cap] receives the tokens, the begin-of-text token included where the model wants
+ *           one; may be NULL when cap is 0
+ *   n       receives the number of tokens, also when that is more than cap; then nothing is
+ *           written to `out` and TERN_LIMIT is returned
+ * Errors: those of tern_model_chat() and tern_model_tokenize().  Thread-safe. */
+TERN_API TERN_MUST_USE tern_status tern_model_chat_tokens(const tern_model *model,
+                                                          tern_token *out, size_t cap, size_t *n,
+                                                          const tern_message *messages,
+                                                          size_t n_messages, bool answer,
+                                                          tern_err *err);
 
 /* --- streaming text --------------------------------------------------------------------- */
 
@@ -162,7 +186,7 @@ typedef struct tern_stream tern_stream;
 /* Creates a stream for one answer.
  *   stops  [n_stops] NUL-terminated strings that end the answer; copied; may be NULL
  * Errors: TERN_NOMEM; TERN_LIMIT for more than 64 stops or one over 256 bytes; TERN_USAGE for
- * an empty stop. */
+ * a stop that is empty or no UTF-8. */
 TERN_API TERN_MUST_USE tern_status tern_stream_create(tern_stream **out,
                                                       const tern_model *model,
                                                       const char *const *stops, size_t n_stops,

@@ -12,8 +12,10 @@
 
 typedef struct ti_vocab ti_vocab;
 
-/* Builds the vocabulary from tokenizer.ggml.* keys.  Copies what it needs: the gguf may be
- * closed afterwards.  Errors: TERN_CORRUPT, TERN_UNSUPPORTED (names model or pre), TERN_NOMEM. */
+/* Builds the vocabulary from tokenizer.ggml.* keys (rules for damaged files: vocab.c).  Copies
+ * what it needs: the gguf may be closed afterwards.  A chat template that tern does not know is
+ * no error here.  Errors: TERN_CORRUPT, TERN_UNSUPPORTED (names model or pre), TERN_LIMIT,
+ * TERN_NOMEM. */
 tern_status ti_vocab_create(ti_vocab **out, const ti_gguf *gguf, tern_err *err);
 void ti_vocab_destroy(ti_vocab *vocab);
 
@@ -29,6 +31,11 @@ bool ti_vocab_ends(const ti_vocab *vocab, tern_token token);
 bool ti_vocab_has_chat(const ti_vocab *vocab);
 tern_status ti_vocab_chat(const ti_vocab *vocab, char *out, size_t cap, size_t *len,
                           const tern_message *messages, size_t n, bool answer, tern_err *err);
+
+/* As tern_model_chat_tokens(). */
+tern_status ti_vocab_chat_tokens(const ti_vocab *vocab, tern_token *out, size_t cap, size_t *n,
+                                 const tern_message *messages, size_t n_messages, bool answer,
+                                 tern_err *err);
 
 /* The stream of tern/model.h over a bare vocabulary. */
 tern_status ti_stream_create(tern_stream **out, const ti_vocab *vocab, const char *const *stops,
