@@ -77,19 +77,6 @@ typedef struct chat {
 /* --- a turn ---------------------------------------------------------------------------------
  */
 
-/* Tokens of the conversation with the opening of the next answer. */
-static tern_status tokenize_talk(const chat *c, tern_token **tokens, size_t *n, tern_err *err)
-{
-    ti_buf text = {0};
-    tern_status status = ti_apply_chat(&text, c->model, c->talk.messages, c->talk.n, err);
-    if (status == TERN_OK) {
-        status = ti_tokenize(tokens, n, c->model, text.data ? text.data : "", text.len,
-                             TERN_TOKENIZE_SPECIAL, err);
-    }
-    ti_buf_free(&text);
-    return status;
-}
-
 /* Forgets the oldest turns until the conversation and an answer fit. */
 static tern_status fit(chat *c, tern_token **tokens, size_t *n, tern_err *err)
 {
@@ -99,7 +86,7 @@ static tern_status fit(chat *c, tern_token **tokens, size_t *n, tern_err *err)
         room = c->args->tokens;
     }
     for (;;) {
-        TI_TRY(tokenize_talk(c, tokens, n, err));
+        TI_TRY(ti_chat_tokens(tokens, n, c->model, c->talk.messages, c->talk.n, err));
         size_t first = ti_conversation_has_system(&c->talk) ? 1 : 0;
         if (*n + room <= c->n_ctx || c->talk.n < first + 3) {
             break;

@@ -112,42 +112,48 @@ static tern_status read_prompt(ti_buf *out, const ti_operands *given, tern_err *
     return out->failed ? ti_fail_nomem(err, "run", out->len, "the prompt") : TERN_OK;
 }
 
-/* Puts the prompt into the model's chat template when that is asked for and possible. */
-static tern_status dress(ti_buf *prompt, const run_args *args, const tern_model *model,
-                         bool *chat, tern_err *err)
+/* Tokens of a prompt that is a question in a conversation. */
+static tern_status tokenize_chat(tern_token **tokens, size_t *n, const run_args *args,
+                                 const tern_model *model, const ti_buf *prompt, tern_err *err)
 {
-    *chat = !args->raw && tern_model_has_chat(model);
-    if (!*chat) {
-        if (args->system) {
-            return ti_fail(err, TERN_USAGE, "run", TI_NO_OFFSET,
-                           args->raw ? "--system cannot be used with --raw"
-                                     : "--system needs a model with a chat template");
-        }
-        return TERN_OK;
-    }
+    tern_message messages[2];
+    size_t n_messages = 0;
     if (strlen(prompt->data) != prompt->len) {
         return ti_fail(err, TERN_USAGE, "run", strlen(prompt->data),
                        "the prompt has a NUL byte; --raw accepts it");
     }
-    if (prompt->len == 0) {
-        ti_hint("tern run \"What is the capital of France?\"");
-        return ti_fail(err, TERN_USAGE, "run", TI_NO_OFFSET, "the prompt is empty");
-    }
-    tern_message messages[2];
-    size_t n = 0;
     if (args->system) {
-        messages[n++] = (tern_message){.role = "system", .content = args->system};
+        messages[n_messages++] = (tern_message){.role = "system", .content = args->system};
     }
-    messages[n++] = (tern_message){.role = "user", .content = prompt->data};
-    ti_buf dressed = {0};
-    tern_status status = ti_apply_chat(&dressed, model, messages, n, err);
-    if (status == TERN_OK) {
-        ti_buf_free(prompt);
-        *prompt = dressed;
-    } else {
-        ti_buf_free(&dressed);
+    messages[n_messages++] = (tern_message){.role = "user", .content = prompt->data};
+    return ti_chat_tokens(tokens, n, model, messages, n_messages, err);
+}
+
+/* Tokens of the prompt: in the model's chat template when that is wanted and possible. */
+static tern_status tokenize_prompt(tern_token **tokens, size_t *n, const run_args *args,
+                                   const tern_model *model, const ti_buf *prompt, tern_err *err)
+{
+    bool chat = !args->raw && tern_model_has_chat(model);
+    if (args->system && !chat) {
+        return ti_fail(err, TERN_USAGE, "run", TI_NO_OFFSET,
+                       args->raw ? "--system cannot be used with --raw"
+                                 : "--system needs a model with a chat template");
     }
-    return status;
+    if (chat && prompt->len > 0) {
+        return tokenize_chat(tokens, n, args, model, prompt, err);
+    }
+    if (!chat) {
+        /* Without a prompt the model begins as it likes, if it has a token to begin with. */
+        TI_TRY(ti_tokenize(tokens, n, model, prompt->data, prompt->len,
+                           TERN_TOKENIZE_BOS | TERN_TOKENIZE_SPECIAL, err));
+        if (*n > 0) {
+            return TERN_OK;
+        }
+        free(*tokens);
+        *tokens = NULL;
+    }
+    ti_hint("tern run \"What is the capital of France?\"");
+    return ti_fail(err, TERN_USAGE, "run", TI_NO_OFFSET, "the prompt is empty");
 }
 
 /* --- the result -----------------------------------------------------------------------------
@@ -202,25 +208,14 @@ static void print_summary(const ti_answer *answer, size_t n_prompt, times t)
     }
 }
 
-static tern_status answer_prompt(const run_args *args, const ti_buf *prompt, bool chat,
+/* Prints the answer to a prompt that was tokenized. */
+static tern_status answer_prompt(const run_args *args, const tern_token *tokens, size_t n,
                                  const tern_model *model, times t, tern_err *err)
 {
-    tern_token *tokens = NULL;
     tern_session *session = NULL;
     ti_answer answer = {0};
-    size_t n = 0;
-    uint32_t flags = TERN_TOKENIZE_SPECIAL | (chat ? 0 : TERN_TOKENIZE_BOS);
-    tern_status status = ti_tokenize(&tokens, &n, model, prompt->data, prompt->len, flags, err);
-    if (status == TERN_OK && n == 0) {
-        status = ti_fail(err, TERN_USAGE, "run", TI_NO_OFFSET, "the prompt is empty");
-    }
-    if (status == TERN_OK) {
-        status =
-            ti_open_session(&session, model, &args->model, &args->session, &args->sampler, err);
-    }
-    if (status == TERN_OK) {
-        status = ti_feed(session, tokens, n, args->session.chunk, &t.prompt_ns, err);
-    }
+    TI_TRY(ti_open_session(&session, model, &args->model, &args->session, &args->sampler, err));
+    tern_status status = ti_feed(session, tokens, n, args->session.chunk, &t.prompt_ns, err);
     if (status == TERN_OK) {
         status = ti_answer_make(&answer, model, session, &args->stops, args->tokens,
                                 !args->json, err);
@@ -237,7 +232,6 @@ static tern_status answer_prompt(const run_args *args, const ti_buf *prompt, boo
     }
     ti_buf_free(&answer.text);
     tern_session_destroy(session);
-    free(tokens);
     return status;
 }
 
@@ -246,8 +240,9 @@ static tern_status run(const void *values, const ti_operands *given, tern_err *e
     const run_args *args = values;
     ti_buf prompt = {0};
     tern_model *model = NULL;
+    tern_token *tokens = NULL;
+    size_t n = 0;
     times t = {0};
-    bool chat = false;
     ti_interrupt_catch();
     tern_status status = read_prompt(&prompt, given, err);
     if (status == TERN_OK) {
@@ -256,11 +251,12 @@ static tern_status run(const void *values, const ti_operands *given, tern_err *e
         t.load_ns = ti_now_ns() - start;
     }
     if (status == TERN_OK) {
-        status = dress(&prompt, args, model, &chat, err);
+        status = tokenize_prompt(&tokens, &n, args, model, &prompt, err);
     }
     if (status == TERN_OK) {
-        status = answer_prompt(args, &prompt, chat, model, t, err);
+        status = answer_prompt(args, tokens, n, model, t, err);
     }
+    free(tokens);
     tern_model_close(model);
     ti_buf_free(&prompt);
     return status;

@@ -7,7 +7,7 @@
 #include "cli/models.h"
 #include "cli/out.h"
 
-enum { DEFAULT_CONTEXT_MAX = 4096 };
+enum { DEFAULT_CONTEXT_MAX = 4096, GUESS_EXTRA = 16, GUESS_CHAT = 1024 };
 
 void ti_model_opts(tern_model_opts *out, const ti_model_args *args)
 {
@@ -74,19 +74,20 @@ tern_status ti_open_session(tern_session **out, const tern_model *model,
     return TERN_OK;
 }
 
-tern_status ti_tokenize(tern_token **tokens, size_t *n, const tern_model *model,
-                        const char *text, size_t len, uint32_t flags, tern_err *err)
+/* Calls `make` with room for a guess, and once more with room for what it then asks for. */
+typedef tern_status (*token_maker)(tern_token *out, size_t cap, size_t *n, const void *ctx,
+                                   tern_err *err);
+
+static tern_status make_tokens(tern_token **tokens, size_t *n, size_t guess, token_maker make,
+                               const void *ctx, tern_err *err)
 {
-    /* A token stands for at least one byte, except the one at the beginning and what a
-     * tokenizer may put in front; a second try covers those that do otherwise. */
-    size_t cap = len / 2 + 16, count = 0;
+    size_t cap = guess, count = 0;
     for (int attempt = 0;; attempt++) {
         tern_token *room = malloc(cap * sizeof *room);
         if (!room) {
             return ti_fail_nomem(err, "tokenizer", cap * sizeof *room, "tokens");
         }
-        tern_status status =
-            tern_model_tokenize(model, room, cap, &count, text, len, flags, err);
+        tern_status status = make(room, cap, &count, ctx, err);
         if (status == TERN_OK) {
             *tokens = room;
             *n = count;
@@ -100,27 +101,45 @@ tern_status ti_tokenize(tern_token **tokens, size_t *n, const tern_model *model,
     }
 }
 
-tern_status ti_apply_chat(ti_buf *out, const tern_model *model, const tern_message *messages,
-                          size_t n, tern_err *err)
+typedef struct text_job {
+    const tern_model *model;
+    const char *text;
+    size_t len;
+    uint32_t flags;
+} text_job;
+
+static tern_status from_text(tern_token *out, size_t cap, size_t *n, const void *ctx,
+                             tern_err *err)
 {
-    size_t len = 0;
-    tern_status status = tern_model_chat(model, NULL, 0, &len, messages, n, true, err);
-    if (status != TERN_OK && status != TERN_LIMIT) {
-        return status;
-    }
-    char *text = malloc(len + 1);
-    if (!text) {
-        return ti_fail_nomem(err, "chat", len + 1, "a conversation");
-    }
-    status = tern_model_chat(model, text, len + 1, &len, messages, n, true, err);
-    if (status == TERN_OK) {
-        ti_buf_add(out, text, len);
-        if (out->failed) {
-            status = ti_fail_nomem(err, "chat", len + 1, "a conversation");
-        }
-    }
-    free(text);
-    return status;
+    const text_job *job = ctx;
+    return tern_model_tokenize(job->model, out, cap, n, job->text, job->len, job->flags, err);
+}
+
+tern_status ti_tokenize(tern_token **tokens, size_t *n, const tern_model *model,
+                        const char *text, size_t len, uint32_t flags, tern_err *err)
+{
+    text_job job = {.model = model, .text = text, .len = len, .flags = flags};
+    return make_tokens(tokens, n, len / 2 + GUESS_EXTRA, from_text, &job, err);
+}
+
+typedef struct chat_job {
+    const tern_model *model;
+    const tern_message *messages;
+    size_t n;
+} chat_job;
+
+static tern_status from_chat(tern_token *out, size_t cap, size_t *n, const void *ctx,
+                             tern_err *err)
+{
+    const chat_job *job = ctx;
+    return tern_model_chat_tokens(job->model, out, cap, n, job->messages, job->n, true, err);
+}
+
+tern_status ti_chat_tokens(tern_token **tokens, size_t *n, const tern_model *model,
+                           const tern_message *messages, size_t n_messages, tern_err *err)
+{
+    chat_job job = {.model = model, .messages = messages, .n = n_messages};
+    return make_tokens(tokens, n, GUESS_CHAT, from_chat, &job, err);
 }
 
 void ti_json_model(ti_buf *json, const tern_model_desc *desc)

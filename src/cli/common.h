@@ -129,9 +129,9 @@ uint32_t ti_context_of(const tern_model *model, const ti_session_args *session);
 tern_status ti_tokenize(tern_token **tokens, size_t *n, const tern_model *model,
                         const char *text, size_t len, uint32_t flags, tern_err *err);
 
-/* Writes a conversation as the model's template has it, into `out`. */
-tern_status ti_apply_chat(ti_buf *out, const tern_model *model, const tern_message *messages,
-                          size_t n, tern_err *err);
+/* Tokenizes a conversation, with the opening of the next answer; free *tokens with free(). */
+tern_status ti_chat_tokens(tern_token **tokens, size_t *n, const tern_model *model,
+                           const tern_message *messages, size_t n_messages, tern_err *err);
 
 /* Adds {name, architecture, ...} of a model under "model". */
 void ti_json_model(ti_buf *json, const tern_model_desc *desc);

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <time.h>
@@ -70,17 +71,38 @@ static const char *header_value(const char *line, size_t len, const char *name)
     return value + strspn(value, " \t");
 }
 
-/* The range that was sent, "bytes 100-199/200"; with 416 the size alone, after a star. */
+/* Reads a decimal number at *text and moves past it; false when there is none. */
+static bool read_number(const char **text, uint64_t *out)
+{
+    char *end;
+    if (**text < '0' || **text > '9') {
+        return false;
+    }
+    *out = strtoull(*text, &end, 10);
+    *text = end;
+    return true;
+}
+
+/* The range that was sent, "bytes 100-199/200"; with 416 the size alone, after a star.  The
+ * size may be a star too. */
 static void read_content_range(transfer *t, const char *value)
 {
     uint64_t begin = 0, end = 0, total = 0;
-    if (sscanf(value, "bytes %" SCNu64 "-%" SCNu64 "/%" SCNu64, &begin, &end, &total) >= 2) {
-        t->has_range = true;
-        t->range_begin = begin;
-        t->range_total = total;
-    } else if (sscanf(value, "bytes */%" SCNu64, &total) == 1) {
-        t->range_total = total;
+    if (strncmp(value, "bytes ", 6) != 0) {
+        return;
     }
+    value += 6;
+    bool range = read_number(&value, &begin) && *value++ == '-' && read_number(&value, &end);
+    if (!range && *value == '*') {
+        value++;
+    }
+    if (*value == '/') {
+        value++;
+        (void)read_number(&value, &total);
+    }
+    t->has_range = range;
+    t->range_begin = begin;
+    t->range_total = total;
 }
 
 static size_t on_header(char *data, size_t size, size_t count, void *user)

@@ -25,6 +25,10 @@ static tern_status perform(const ti_command *cmd, int argc, char **argv, tern_er
     if (common.help) {
         return ti_help_print(cmd, common.help == 2, err);
     }
+    if (cmd->subs && operands.n > 0) {
+        return ti_fail(err, TERN_USAGE, cmd->name, TI_NO_OFFSET,
+                       "options stand after the command '%.64s'", operands.items[0]);
+    }
     if (cmd->subs) {
         ti_hint("'tern %s%s--help' lists the commands", cmd->name, *cmd->name ? " " : "");
         return ti_fail(err, TERN_USAGE, cmd->name, TI_NO_OFFSET, "a command is missing");

@@ -391,7 +391,7 @@ tern_status ti_opt_parse(const ti_command *cmd, void *args, ti_common *common,
             argv[n++] = arg;
         }
     }
-    if (!common->help) {
+    if (!common->help && !cmd->subs) {
         TI_TRY(check_operands(&p, n));
     }
     *operands = (ti_operands){.items = argv, .n = n};

@@ -98,7 +98,7 @@ extern const ti_opt ti_common_opts[];
 
 /* Reads argv[0..argc): options into `args` (which holds the defaults) and `common`, operands
  * into `operands`, whose items are argv's own slots, reordered.  Checks the number of operands
- * unless help was asked for.
+ * unless help was asked for or the command has others below it.
  * Errors: TERN_USAGE, and a hint (cli/out.h) where there is something to say. */
 tern_status ti_opt_parse(const ti_command *cmd, void *args, ti_common *common,
                          ti_operands *operands, int argc, char **argv, tern_err *err);

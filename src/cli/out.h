@@ -22,7 +22,10 @@ bool ti_out_quiet(void);
 
 /* --- stdout ----------------------------------------------------------------------------- */
 
+/* Writes text as it is.  What cannot be written is reported by ti_out_finish(). */
 void ti_print(const char *text);
+
+/* The same with a format. */
 void ti_printf(const char *format, ...) TI_PRINTF(1, 2);
 
 /* Writes text of a model and flushes.  On a terminal, control characters other than newline

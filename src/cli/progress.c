@@ -51,6 +51,8 @@ static void format_amount(char *out, size_t cap, const char *unit, double amount
 {
     if (strcmp(unit, "B") == 0) {
         ti_human_bytes(out, cap, amount > 0 ? (uint64_t)amount : 0);
+    } else if (amount >= 1e6) {
+        snprintf(out, cap, "%.1f million %s", amount / 1e6, unit);
     } else {
         snprintf(out, cap, "%.0f %s", amount, unit);
     }

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/cmd.h"
+#include "cli/common.h"
+#include "cli/out.h"
+
+typedef struct pack_args {
+    ti_model_args model;
+    const char *output;
+} pack_args;
+
+static const pack_args defaults = {0};
+
+static const ti_opt opts[] = {
+    {.type = TI_OPT_STR,
+     .name = "output",
+     .letter = 'o',
+     .metavar = "FILE",
+     .help = "the file to write",
+     .words = TI_WORDS_FILE,
+     .offset = offsetof(pack_args, output)},
+    TI_OPTS_ENGINE(pack_args, model),
+    TI_OPTS_READING(pack_args, model),
+    {0},
+};
+
+static const ti_operand operands[] = {
+    {.metavar = "MODEL",
+     .help = "a GGUF file, or the name of a model",
+     .words = TI_WORDS_MODEL},
+    {0},
+};
+
+static tern_status run(const void *values, const ti_operands *given, tern_err *err)
+{
+    (void)values;
+    (void)given;
+    return ti_fail(err, TERN_UNAVAILABLE, "pack", TI_NO_OFFSET, "pending");
+}
+
+const ti_command ti_cmd_model_pack = {
+    .name = "model pack",
+    .summary = "write a model as the kernels read it, so that it opens at once",
+    .description =
+        "Writes the model with its weights packed for the kernels.  Such a file is "
+        "mapped, not copied: it opens in no time and processes share its memory.  Only "
+        "tern reads it.",
+    .examples = "tern model pack bitnet.gguf --layout t5 -o bitnet.tern.gguf",
+    .opts = opts,
+    .operands = operands,
+    .defaults = &defaults,
+    .size = sizeof defaults,
+    .run = run,
+};
