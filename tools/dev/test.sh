@@ -138,8 +138,12 @@ count()
 
 run_tests()
 {
-    need "$tools_build"
-    [ "${1:-}" = quick ] || need "$tools_test"
+    if [ "${1:-}" = quick ]; then
+        need "$tools_build"
+    else
+        need "$tools_build
+$tools_test"
+    fi
     mkdir -p "$build/log"
     [ $# -gt 0 ] || set -- $all_variants
     total=0 failures=0 table=
