@@ -300,7 +300,7 @@ static inline char *cb_tokenizer_json(const char *pre, bool ignore_merges, bool 
     ti_buf_addf(&b, "\"ignore_merges\":%s,\"vocab\":{", ignore_merges ? "true" : "false");
     for (unsigned byte = 0; byte < 256; byte++) {
         cb_byte_char(byte, text);
-        ti_json_int(&b, text[0] == '"' ? "\\\"" : text[0] == '\\' ? "\\\\" : text, byte);
+        ti_json_int(&b, text, byte);
     }
     ti_buf_adds(&b, ",\"th\":256,\"the\":257},\"merges\":");
     ti_buf_adds(&b, pairs ? "[[\"t\",\"h\"],[\"th\",\"e\"]]}}" : "[\"t h\",\"th e\"]}}");
