@@ -145,7 +145,10 @@ run_tests()
 $tools_test"
     fi
     mkdir -p "$build/log"
-    [ $# -gt 0 ] || set -- $all_variants
+    if [ $# -eq 0 ]; then
+        set -- $all_variants
+        (prepare yes) || say "tests that need the default model will be skipped"
+    fi
     total=0 failures=0 table=
     for name in "$@"; do
         began=$(date +%s)
