@@ -158,11 +158,8 @@ static void pack_q2_0(uint8_t *out, const uint8_t *codes, float d, unsigned n)
     }
 }
 
-static void tq_block(uint8_t *out, const ti_type_info *info, const float *x)
+static void pack_block(uint8_t *out, const ti_type_info *info, const uint8_t *codes, float d)
 {
-    uint8_t codes[MAX_BLOCK];
-    float d = absmax(x, info->block);
-    ternary_codes(codes, x, info->block, inverse(d));
     if (info->type == TI_TQ1_0) {
         pack_tq1_0(out, codes, d);
     } else if (info->type == TI_TQ2_0) {
@@ -170,6 +167,14 @@ static void tq_block(uint8_t *out, const ti_type_info *info, const float *x)
     } else {
         pack_q2_0(out, codes, d, info->block);
     }
+}
+
+static void tq_block(uint8_t *out, const ti_type_info *info, const float *x)
+{
+    uint8_t codes[MAX_BLOCK];
+    float d = absmax(x, info->block);
+    ternary_codes(codes, x, info->block, inverse(d));
+    pack_block(out, info, codes, d);
 }
 
 /* One bit: the sign; the scale is the mean magnitude. */
@@ -210,23 +215,33 @@ static void pack_iq2_bn(uint8_t *out, const uint8_t *codes)
 }
 
 /* The scale of these is one for the row, in front of it. */
-static void bn_row(uint8_t *out, const ti_type_info *info, const float *x, uint64_t k)
+static uint8_t *bn_scale(uint8_t *out, const ti_type_info *info, float d)
 {
-    uint8_t codes[64];
-    float d = absmax(x, k), id = inverse(d);
     if (info->type == TI_IQ1_BN) {
         ti_store_u16(out, ti_f32_to_f16(d));
     } else {
         ti_store_f32(out, d);
     }
-    out += info->row_bytes;
+    return out + info->row_bytes;
+}
+
+static void bn_block(uint8_t *out, const ti_type_info *info, const uint8_t *codes)
+{
+    if (info->type == TI_IQ1_BN) {
+        pack_iq1_bn(out, codes);
+    } else {
+        pack_iq2_bn(out, codes);
+    }
+}
+
+static void bn_row(uint8_t *out, const ti_type_info *info, const float *x, uint64_t k)
+{
+    uint8_t codes[64];
+    float d = absmax(x, k), id = inverse(d);
+    out = bn_scale(out, info, d);
     for (uint64_t at = 0; at < k; at += 64) {
         ternary_codes(codes, x + at, 64, id);
-        if (info->type == TI_IQ1_BN) {
-            pack_iq1_bn(out, codes);
-        } else {
-            pack_iq2_bn(out, codes);
-        }
+        bn_block(out, info, codes);
         out += info->block_bytes;
     }
 }
@@ -243,6 +258,39 @@ void ti_i2s_encode(uint8_t *out, const uint8_t *codes, uint64_t k, uint64_t rows
     }
     memset(out, 0, 32);
     ti_store_f32(out, scale);
+}
+
+static void pack_q1_0(uint8_t *out, const uint8_t *codes, float d)
+{
+    ti_store_u16(out, ti_f32_to_f16(d));
+    memset(out + 2, 0, 16);
+    for (int j = 0; j < 128; j++) {
+        out[2 + j / 8] = (uint8_t)(out[2 + j / 8] | (codes[j] != 0) << (j % 8));
+    }
+}
+
+bool ti_type_from_trits(void *out, const ti_type_info *info, const uint8_t *codes,
+                        const float *scales, uint64_t k)
+{
+    uint8_t *bytes = out;
+    if (!info->ternary || info->tensor_bytes) {
+        return false;
+    }
+    TI_ASSERT(k % info->block == 0);
+    if (info->row_bytes) {
+        bytes = bn_scale(bytes, info, scales[0]);
+    }
+    for (uint64_t at = 0; at < k; at += info->block) {
+        if (info->row_bytes) {
+            bn_block(bytes, info, codes + at);
+        } else if (info->type == TI_Q1_0) {
+            pack_q1_0(bytes, codes + at, scales[at / info->block]);
+        } else {
+            pack_block(bytes, info, codes + at, scales[at / info->block]);
+        }
+        bytes += info->block_bytes;
+    }
+    return true;
 }
 
 /* --- dispatch ---------------------------------------------------------------------------- */

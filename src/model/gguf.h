@@ -75,7 +75,7 @@ typedef struct ti_gguf_tensor {
     uint64_t dims[TI_GGUF_MAX_DIMS]; /* dims[0] = weights in a row; unused ones are 1 */
     uint64_t rows;                   /* product of dims[1..] */
     uint64_t offset;                 /* absolute, in the file */
-    const uint8_t *data;             /* [bytes] */
+    const uint8_t *data;             /* [bytes]; NULL with opts.directory_only */
     uint64_t bytes;
 } ti_gguf_tensor;
 
@@ -105,7 +105,7 @@ typedef struct ti_gguf_opts {
     int i2s;             /* 0 detect, 1 x86 (128/32), 2 ARM (64/16) */
     uint32_t q2_0_group; /* 0 detect from the tensors' extents, 64, 128 */
     bool directory_only; /* do not require that tensor data is in the file (vocab-only); nothing
-                            is detected: I2_S and Q2_0 stay as they are, `data` may be NULL */
+                            is detected: I2_S and Q2_0 stay as they are, `data` is NULL */
 } ti_gguf_opts;
 
 /* "x86" or "arm": how the I2_S tensors of a file are laid out.  Whoever writes I2_S with
@@ -161,6 +161,7 @@ double ti_gguf_float_at(const ti_gguf_kv *kv, uint64_t i);
  * in the same order, streamed. */
 typedef struct ti_gguf_writer ti_gguf_writer;
 
+/* Starts a file beside `path`.  Errors: TERN_IO, TERN_NOMEM. */
 tern_status ti_gguf_writer_create(ti_gguf_writer **out, const char *path, tern_err *err);
 
 /* Removes what was written if ti_gguf_writer_finish() was not called or failed.  NULL is

@@ -311,13 +311,13 @@ static tern_status place_all(ti_gguf *g, const entry *by_offset, const ti_gguf_o
         ti_gguf_tensor *t = &g->tensors[by_offset[i].index];
         uint64_t room = room_at(g, by_offset, i);
         TI_TRY(size_of(t, room, err));
-        bool there = t->offset <= g->size && t->bytes <= g->size - t->offset;
-        if (!opts->directory_only) {
-            const ti_gguf_tensor *next =
-                i + 1 < g->n_tensors ? &g->tensors[by_offset[i + 1].index] : NULL;
-            TI_TRY(check_room(g, t, room, next, err));
+        if (opts->directory_only) {
+            continue; /* without data: it may not be there, and its type is not settled */
         }
-        t->data = there ? g->data + t->offset : NULL;
+        const ti_gguf_tensor *next =
+            i + 1 < g->n_tensors ? &g->tensors[by_offset[i + 1].index] : NULL;
+        TI_TRY(check_room(g, t, room, next, err));
+        t->data = g->data + t->offset;
     }
     return TERN_OK;
 }
