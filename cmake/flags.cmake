@@ -7,6 +7,11 @@ add_compile_options(
   -Wcast-qual -Wwrite-strings -Wimplicit-fallthrough -Wdouble-promotion -Wformat=2)
 add_compile_definitions(_POSIX_C_SOURCE=200809L _DEFAULT_SOURCE)
 
+# snprintf() is used because it cuts; where a cut would be wrong its result is looked at.
+if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
+  add_compile_options(-Wno-format-truncation)
+endif()
+
 # Messages and assertions name files as the repository has them, wherever it was cloned to.
 add_compile_options(-ffile-prefix-map=${PROJECT_SOURCE_DIR}/=)
 

@@ -72,8 +72,8 @@ static void make_printable(char *text, bool cut)
 
 /* The message is made apart from `err`, because its arguments may well be parts of it: a caller
  * that adds something to the message of a function that it called. */
-static void fill(tern_err *err, tern_status status, const char *module, uint64_t offset,
-                 int errnum, const char *format, va_list args)
+static void TI_PRINTF(6, 0) fill(tern_err *err, tern_status status, const char *module,
+                                 uint64_t offset, int errnum, const char *format, va_list args)
 {
     tern_err made = {.status = status, .offset = offset};
     snprintf(made.module, sizeof made.module, "%s", module);
