@@ -73,12 +73,12 @@ typedef enum ti_type {
 typedef struct ti_type_info {
     ti_type type;
     const char *name;
-    uint32_t block;       /* weights a block */
-    uint32_t block_bytes; /* bytes a block */
-    uint32_t row_bytes;   /* extra bytes at the start of each row (IQ1_BN, IQ2_BN) */
-    uint32_t tensor_bytes;/* extra bytes at the end of the tensor (I2_S) */
-    bool ternary;         /* values are scale x {-1, 0, +1} */
-    bool decodable;       /* ti_type_to_f32() works */
+    uint32_t block;        /* weights a block */
+    uint32_t block_bytes;  /* bytes a block */
+    uint32_t row_bytes;    /* extra bytes at the start of each row (IQ1_BN, IQ2_BN) */
+    uint32_t tensor_bytes; /* extra bytes at the end of the tensor (I2_S) */
+    bool ternary;          /* values are scale x {-1, 0, +1} */
+    bool decodable;        /* ti_type_to_f32() works */
 } ti_type_info;
 
 /* Returns the description of a type, or NULL for an id that is none of the above. */

@@ -171,7 +171,7 @@ static void pack_block(uint8_t *out, const ti_type_info *info, const uint8_t *co
 
 static void tq_block(uint8_t *out, const ti_type_info *info, const float *x)
 {
-    uint8_t codes[MAX_BLOCK];
+    uint8_t codes[MAX_BLOCK] = {0};
     float d = absmax(x, info->block);
     ternary_codes(codes, x, info->block, inverse(d));
     pack_block(out, info, codes, d);
