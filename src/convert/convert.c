@@ -79,7 +79,8 @@ void ti_put_arch(ti_gguf_writer *w, const ti_arch_keys *k, const ti_out_types *t
     ti_gguf_put_u32(w, "general.file_type", types->file_type);
     ti_gguf_put_u32(w, "general.quantization_version", QUANTIZATION_VERSION);
     if (types->matrix->type == TI_I2_S) {
-        ti_gguf_put_str(w, "tern.i2s_layout", "x86", 3); /* which the type id does not say */
+        ti_gguf_put_str(w, TI_GGUF_KEY_I2S_LAYOUT, "x86",
+                        3); /* which the type id does not say */
     }
 }
 

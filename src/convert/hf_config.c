@@ -19,6 +19,7 @@ enum {
     MAX_CONTEXT = 1 << 28
 };
 
+static const double REQUIRED = (double)NAN; /* instead of a fallback */
 static const double PI = 3.14159265358979323846;
 
 static const struct {
@@ -84,14 +85,14 @@ static tern_status read_count(uint32_t *out, const ti_jval *root, const char *ke
     return TERN_OK;
 }
 
-/* A positive number; NAN as fallback means that the key must be there. */
+/* A positive number. */
 static tern_status read_positive(double *out, const ti_jval *root, const char *key,
                                  double fallback, tern_err *err)
 {
     const ti_jval *v = ti_jval_get(root, key);
     double d = fallback;
     if (!ti_jval_none(v) && !ti_jval_num(v, &d)) {
-        d = NAN;
+        d = REQUIRED;
     }
     if (!(d > 0)) {
         return ti_fail(err, TERN_CORRUPT, MODULE, at_of(v), "%s is missing or not positive",
@@ -230,9 +231,9 @@ static tern_status read_llama3(ti_hf_config *c, const ti_jval *v, tern_err *err)
     if (c->arch != TI_HF_LLAMA) {
         return unsupported(v, "rope_scaling 'llama3' of", c->gguf_arch, err);
     }
-    TI_TRY(read_positive(&c->rope_factor, v, "factor", NAN, err));
-    TI_TRY(read_positive(&c->rope_low, v, "low_freq_factor", NAN, err));
-    TI_TRY(read_positive(&c->rope_high, v, "high_freq_factor", NAN, err));
+    TI_TRY(read_positive(&c->rope_factor, v, "factor", REQUIRED, err));
+    TI_TRY(read_positive(&c->rope_low, v, "low_freq_factor", REQUIRED, err));
+    TI_TRY(read_positive(&c->rope_high, v, "high_freq_factor", REQUIRED, err));
     TI_TRY(read_count(&c->rope_old_ctx, v, "original_max_position_embeddings", 0, MAX_CONTEXT,
                       err));
     if (c->rope_high <= c->rope_low || c->rope_factor < 1 || c->rope_factor > 1e6 ||
@@ -288,6 +289,13 @@ static tern_status read_quant(ti_hf_config *c, const ti_jval *root, tern_err *er
     TI_TRY(read_bool(&norm, v, "use_rms_norm", err));
     if (norm) {
         return unsupported(v, "quantization_config: use_rms_norm", "true", err);
+    }
+    /* The head is never ternary; any other exception would have to be looked for. */
+    const ti_jval *kept = ti_jval_get(v, "modules_to_not_convert");
+    for (uint32_t i = 0; kept && kept->type == TI_JARRAY && i < kept->n; i++) {
+        if (!ti_jval_is(&kept->u.items[i], "lm_head")) {
+            return unsupported_text(&kept->u.items[i], "modules_to_not_convert", err);
+        }
     }
     const ti_jval *cls = ti_jval_get(v, "linear_class");
     const ti_jval *mode = ti_jval_get(v, "quantization_mode");

@@ -179,6 +179,10 @@ static void refuses(void **state)
          "null,\"quantization_config\":{\"quant_method\":\"bitnet\",\"use_rms_norm\":true}}",
          TERN_UNSUPPORTED, "use_rms_norm"},
         {"null}",
+         "null,\"quantization_config\":{\"quant_method\":\"bitnet\","
+         "\"modules_to_not_convert\":[\"lm_head\",\"mlp\"]}}",
+         TERN_UNSUPPORTED, "modules_to_not_convert 'mlp'"},
+        {"null}",
          "null,\"quantization_config\":{\"quant_method\":\"bitnet\",\"linear_class\":\"x\"}}",
          TERN_UNSUPPORTED, "linear_class 'x'"},
         {"null}",

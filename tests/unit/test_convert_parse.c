@@ -517,9 +517,7 @@ static void l2c_tokenizer(void **state)
     tok_bytes(&b, texts, 8);
     assert_int_equal(ti_llama2c_tok_parse(&t, &arena, (uint8_t *)b.data, b.len, 8, &err),
                      TERN_OK);
-    static const char *const want[] = {"<unk>", "<s>", "</s>", "<0x0A>",
-                                       "\xE2\x96\x81"
-                                       "a"};
+    static const char *const want[] = {"<unk>", "<s>", "</s>", "<0x0A>", "\xE2\x96\x81\x61"};
     static const int32_t types[] = {2, 3, 3, 6, 1, 1, 1, 1};
     for (size_t i = 0; i < 8; i++) {
         assert_int_equal(t.types[i], types[i]);

@@ -85,7 +85,7 @@ static void converted_vectors(const char *tokenizer, const char *vectors)
 {
     char in[256], inputs[300], outputs[300], dir[64], out[160];
     ti_gguf g;
-    ti_vocab *v;
+    ti_vocab *v = NULL;
     tern_err err = {0};
     data_path(in, tokenizer);
     data_path(inputs, vectors);
