@@ -34,6 +34,14 @@ typedef enum tern_sparse_mode {
     TERN_SPARSE_ON
 } tern_sparse_mode;
 
+/* Precision of the inputs of products with 4- to 8-bit weights (Q4_0, Q4_1, Q4_K, Q6_K, Q8_0).
+ * Ternary matrices always take int8, one scale a token: that is what they were trained with. */
+typedef enum tern_act_mode {
+    TERN_ACT_16 = 0, /* 16 bits for each block of 32: logits within 0.05 % of float64 */
+    TERN_ACT_8       /* 8 bits for each block of 32, as other engines have it: faster prompts,
+                        a few per cent of noise in the logits */
+} tern_act_mode;
+
 /* Reports progress of a long operation: `done` of `total` bytes.  Return false to cancel; the
  * operation then fails with TERN_CANCELLED. */
 typedef bool (*tern_progress_fn)(void *user, uint64_t done, uint64_t total);
@@ -47,6 +55,7 @@ typedef struct tern_model_opts {
     tern_i2s_layout i2s;       /* layout of I2_S tensors */
     uint32_t q2_0_group;       /* weights a block of tensor type 42: 64 or 128; 0 = detect */
     tern_sparse_mode sparse;   /* exact sparsity */
+    tern_act_mode act;         /* precision of inputs */
     const char *head;          /* type the output head is kept in: "own", "q8_0", "q4_0";
                                   NULL = the file's own, F16/BF16/F32 heads as q8_0 */
     const char *layout;        /* packing of ternary weights: "t5" (1.67 bits), "t2" (2 bits);
@@ -172,11 +181,9 @@ TERN_API TERN_MUST_USE tern_status tern_model_chat(const tern_model *model, char
  *   n       receives the number of tokens, also when that is more than cap; then nothing is
  *           written to `out` and TERN_LIMIT is returned
  * Errors: those of tern_model_chat() and tern_model_tokenize().  Thread-safe. */
-TERN_API TERN_MUST_USE tern_status tern_model_chat_tokens(const tern_model *model,
-                                                          tern_token *out, size_t cap, size_t *n,
-                                                          const tern_message *messages,
-                                                          size_t n_messages, bool answer,
-                                                          tern_err *err);
+TERN_API TERN_MUST_USE tern_status tern_model_chat_tokens(
+    const tern_model *model, tern_token *out, size_t cap, size_t *n,
+    const tern_message *messages, size_t n_messages, bool answer, tern_err *err);
 
 /* --- streaming text --------------------------------------------------------------------- */
 

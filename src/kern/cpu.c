@@ -83,8 +83,8 @@ bool ti_cpu_has(ti_isa isa)
     case TI_ISA_AVX512:
         return avx512;
     case TI_ISA_AMX:
-        return avx512 && (seven.d & need_d) == need_d &&
-               (state & XCR0_TILES) == XCR0_TILES && tiles_permitted();
+        return avx512 && (seven.d & need_d) == need_d && (state & XCR0_TILES) == XCR0_TILES &&
+               tiles_permitted();
     default:
         return false;
     }

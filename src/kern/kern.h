@@ -61,15 +61,15 @@ typedef struct ti_mat {
 
 /* Input vectors for a matrix product: m of them, of k columns. */
 typedef struct ti_act {
-    size_t m;            /* rows in use */
-    size_t k;            /* columns in use */
-    size_t stride;       /* of f, in floats, and of q, in bytes; multiple of TI_K_PAD */
-    float *f;            /* [m][stride] float32, zero from k on (TI_ACT_F32) */
-    int8_t *q;           /* [m rounded up to 16][stride], zero from k on; in -127..127 */
-    float *row_scale;    /* [m] (TI_ACT_TOKEN) */
-    int32_t *row_sum;    /* [m] sum of q (TI_ACT_TOKEN) */
-    float *block_scale;  /* [m][stride / 32]; with TI_ACT_TOKEN all equal to row_scale */
-    int32_t *half_sum;   /* [m][stride / 16] sums of q over 16 columns */
+    size_t m;           /* rows in use */
+    size_t k;           /* columns in use */
+    size_t stride;      /* of f, in floats, and of q, in bytes; multiple of TI_K_PAD */
+    float *f;           /* [m][stride] float32, zero from k on (TI_ACT_F32) */
+    int8_t *q;          /* [m rounded up to 16][stride], zero from k on; in -127..127 */
+    float *row_scale;   /* [m] (TI_ACT_TOKEN) */
+    int32_t *row_sum;   /* [m] sum of q (TI_ACT_TOKEN) */
+    float *block_scale; /* [m][stride / 32]; with TI_ACT_TOKEN all equal to row_scale */
+    int32_t *half_sum;  /* [m][stride / 16] sums of q over 16 columns */
 } ti_act;
 
 /* Keys or values of one attention head, rows of d numbers padded with zeros to `stride`. */
@@ -124,6 +124,12 @@ typedef struct ti_kern {
     /* The same for each block of 32 columns: scale, q, half_sum. */
     void (*quant_block)(ti_act *x, size_t i, const float *f);
 
+    /* The same with 16 bits, as two rows: v = f * (32384 / max|f|) rounded half to even is
+     * 254 * high + low with both in -127..127; row 2i is `high` with scale 254 * s, row 2i + 1
+     * `low` with scale s = max|f| / 32384.  The sum of the two rows' products is the product.
+     */
+    void (*quant_block16)(ti_act *x, size_t i, const float *f);
+
     /* y[c] = (x[c] * s) * w[c], s = 1 / sqrt(sum(x^2) / n + eps).  y may be x.  n >= 1; x, w
      * are not padded: the tail is summed as if it were followed by zeros. */
     void (*rmsnorm)(float *y, const float *x, const float *w, size_t n, float eps);
@@ -163,10 +169,10 @@ typedef struct ti_kern {
     /* Exact sparsity: T2 rows r of the list only, y as matmul; one input vector (x->m == 1). */
     void (*t2_rows)(float *y, const ti_mat *w, const ti_act *x, const uint32_t *rows, size_t n);
 
-    /* Exact sparsity: acc[r] += sum over listed columns c of (code - 1) * x->q[c], r0 <= r < r1,
-     * from a matrix that was packed transposed (T2 of the transpose: its row c is column c).
-     * One input vector.  r0, r1 are multiples of 256; acc has wt->kp elements, of which those
-     * from wt->k on are not meaningful. */
+    /* Exact sparsity: acc[r] += sum over listed columns c of (code - 1) * x->q[c], r0 <= r <
+     * r1, from a matrix that was packed transposed (T2 of the transpose: its row c is column
+     * c). One input vector.  r0, r1 are multiples of 256; acc has wt->kp elements, of which
+     * those from wt->k on are not meaningful. */
     void (*t2_cols)(int32_t *acc, const ti_mat *wt, const int8_t *q, const uint32_t *cols,
                     size_t n, size_t r0, size_t r1);
 } ti_kern;

@@ -117,7 +117,8 @@ TI_VEC_INLINE void exp16(ti_v16 *v)
     *v = (ti_v16)((ti_v16i)e & normal);
 }
 
-TI_VEC_FN void TI_VEC_NAME(rmsnorm)(float *y, const float *x, const float *w, size_t n, float eps)
+TI_VEC_FN void TI_VEC_NAME(rmsnorm)(float *y, const float *x, const float *w, size_t n,
+                                    float eps)
 {
     ti_v16 sum = {0}, a, b;
     size_t i = 0;
@@ -309,8 +310,8 @@ TI_VEC_FN void TI_VEC_NAME(pv_i8)(float *o, const float *p, ti_kv_view v, size_t
     }
 }
 
-TI_VEC_FN void TI_VEC_NAME(qk_i8)(float *s, const int8_t *q, float qscale, ti_kv_view k, size_t n,
-                                  size_t d)
+TI_VEC_FN void TI_VEC_NAME(qk_i8)(float *s, const int8_t *q, float qscale, ti_kv_view k,
+                                  size_t n, size_t d)
 {
     const int8_t *row = k.data;
     size_t dp = (d + 15) & ~(size_t)15;
@@ -406,18 +407,74 @@ TI_VEC_FN void TI_VEC_NAME(quant_token)(ti_act *x, size_t i, const float *f)
     x->row_sum[i] = sum;
 }
 
+/* Zeroes what follows the used columns of row i, and says where the row is. */
+typedef struct TI_VEC_NAME(act_row) {
+    int8_t *q;
+    int32_t *half_sum;
+    float *block_scale;
+} TI_VEC_NAME(act_row);
+
+TI_VEC_INLINE TI_VEC_NAME(act_row) clear_row(ti_act *x, size_t i)
+{
+    TI_VEC_NAME(act_row)
+    row = {.q = x->q + i * x->stride,
+           .half_sum = x->half_sum + i * (x->stride / 16),
+           .block_scale = x->block_scale + i * (x->stride / 32)};
+    size_t whole = x->k & ~(size_t)31;
+    memset(row.q + whole, 0, x->stride - whole);
+    memset(row.half_sum + whole / 16, 0, (x->stride - whole) / 16 * sizeof *row.half_sum);
+    memset(row.block_scale + whole / 32, 0, (x->stride - whole) / 32 * sizeof *row.block_scale);
+    return row;
+}
+
 TI_VEC_FN void TI_VEC_NAME(quant_block)(ti_act *x, size_t i, const float *f)
 {
-    int8_t *q = x->q + i * x->stride;
-    int32_t *half_sum = x->half_sum + i * (x->stride / 16);
-    float *block_scale = x->block_scale + i * (x->stride / 32);
-    size_t used = (x->k + 31) & ~(size_t)31;
-    memset(q, 0, x->stride);
-    memset(half_sum, 0, x->stride / 16 * sizeof *half_sum);
-    memset(block_scale + used / 32, 0, (x->stride - used) / 32 * sizeof *block_scale);
+    TI_VEC_NAME(act_row) row = clear_row(x, i);
     for (size_t c = 0; c < x->k; c += 32) {
         size_t n = x->k - c < 32 ? x->k - c : 32;
-        block_scale[c / 32] = quant_run(q + c, half_sum + c / 16, f + c, n);
+        row.block_scale[c / 32] = quant_run(row.q + c, row.half_sum + c / 16, f + c, n);
+    }
+}
+
+/* Sixteen numbers of 16 bits, split.  v is at most 32384 = 254 * 127 + 126: one more
+ * would round to 128 * 254. */
+TI_VEC_INLINE void split16(TI_VEC_NAME(act_row) high, TI_VEC_NAME(act_row) low, size_t c,
+                           const ti_v16 *x, float factor)
+{
+    ti_v16 v = (*x * factor + 12582912.0f) - 12582912.0f;
+    ti_v16 h = (v * (1.0f / 254.0f) + 12582912.0f) - 12582912.0f;
+    ti_v16 l = v - h * 254.0f;
+    high.half_sum[c / 16] = quant16(high.q + c, &h, 1.0f);
+    low.half_sum[c / 16] = quant16(low.q + c, &l, 1.0f);
+}
+
+TI_VEC_FN void TI_VEC_NAME(quant_block16)(ti_act *x, size_t i, const float *f)
+{
+    TI_VEC_NAME(act_row) high = clear_row(x, 2 * i), low = clear_row(x, 2 * i + 1);
+    ti_v16 v;
+    for (size_t c = 0; c < x->k; c += 32) {
+        size_t n = x->k - c < 32 ? x->k - c : 32;
+        float max = max_magnitude(f + c, n);
+        if (!(max >= 0x1p-110f && max <= 0x1p+120f)) {
+            memset(high.q + c, 0, 32);
+            memset(low.q + c, 0, 32);
+            memset(high.half_sum + c / 16, 0, 2 * sizeof *high.half_sum);
+            memset(low.half_sum + c / 16, 0, 2 * sizeof *low.half_sum);
+            low.block_scale[c / 32] = max < 1.0f ? 0.0f : __builtin_nanf("");
+            high.block_scale[c / 32] = low.block_scale[c / 32];
+            continue;
+        }
+        float factor = 32384.0f / max;
+        for (size_t h = 0; h < n; h += 16) {
+            if (n - h >= 16) {
+                load16(&v, f + c + h);
+            } else {
+                load_tail(&v, f + c + h, n - h);
+            }
+            split16(high, low, c + h, &v, factor);
+        }
+        low.block_scale[c / 32] = max / 32384.0f;
+        high.block_scale[c / 32] = low.block_scale[c / 32] * 254.0f;
     }
 }
 
@@ -478,8 +535,8 @@ TI_VEC_INLINE void weights16(ti_v16 *v, const void *row, size_t c, ti_layout lay
     }
 }
 
-TI_VEC_INLINE void matmul_float(float *y, size_t ldy, const ti_mat *w, const ti_act *x, size_t r0,
-                                size_t r1, ti_layout layout)
+TI_VEC_INLINE void matmul_float(float *y, size_t ldy, const ti_mat *w, const ti_act *x,
+                                size_t r0, size_t r1, ti_layout layout)
 {
     size_t width = layout == TI_L_F32 ? 4 : 2;
     for (size_t r = r0; r < r1; r++) {
@@ -525,6 +582,7 @@ TI_VEC_FN void TI_VEC_NAME(vec_init)(ti_kern *k)
     k->matmul[TI_L_BF16] = TI_VEC_NAME(matmul_bf16);
     k->quant_token = TI_VEC_NAME(quant_token);
     k->quant_block = TI_VEC_NAME(quant_block);
+    k->quant_block16 = TI_VEC_NAME(quant_block16);
     k->rmsnorm = TI_VEC_NAME(rmsnorm);
     k->add = TI_VEC_NAME(add);
     k->relu2_mul = TI_VEC_NAME(relu2_mul);

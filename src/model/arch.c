@@ -19,7 +19,8 @@ static tern_status find_arch(ti_config *c, const ti_gguf *gguf, tern_err *err)
     ti_str name = {0};
     TI_TRY(ti_gguf_get_str(gguf, "general.architecture", true, &name, err));
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
-        if (name.len == strlen(known[i].name) && memcmp(name.data, known[i].name, name.len) == 0) {
+        if (name.len == strlen(known[i].name) &&
+            memcmp(name.data, known[i].name, name.len) == 0) {
             c->arch = known[i].arch;
             memcpy(c->name, known[i].name, name.len + 1);
             return TERN_OK;
@@ -103,7 +104,8 @@ static tern_status read_rope(ti_config *c, const ti_gguf *gguf, tern_err *err)
         return ti_fail(err, TERN_UNSUPPORTED, "model", TI_NO_OFFSET,
                        "%s.rope.dimension_count %u is odd", c->name, c->rope_dim);
     }
-    key_name scaling = key_of(c, "rope.scaling.type"), factor = key_of(c, "rope.scaling.factor");
+    key_name scaling = key_of(c, "rope.scaling.type"),
+             factor = key_of(c, "rope.scaling.factor");
     ti_str kind = {"none", 4};
     TI_TRY(ti_gguf_get_str(gguf, scaling.text, false, &kind, err));
     float by = 1.0f;
@@ -121,7 +123,8 @@ static tern_status read_heads(ti_config *c, const ti_gguf *gguf, tern_err *err)
 {
     TI_TRY(get_u32(c, gguf, "attention.head_count", true, TI_MAX_HEADS, &c->n_head, err));
     c->n_head_kv = c->n_head;
-    TI_TRY(get_u32(c, gguf, "attention.head_count_kv", false, TI_MAX_HEADS, &c->n_head_kv, err));
+    TI_TRY(
+        get_u32(c, gguf, "attention.head_count_kv", false, TI_MAX_HEADS, &c->n_head_kv, err));
     if (c->n_head % c->n_head_kv != 0) {
         return ti_fail(err, TERN_CORRUPT, "model", TI_NO_OFFSET,
                        "%u attention heads are no multiple of %u key/value heads", c->n_head,
@@ -129,8 +132,8 @@ static tern_status read_heads(ti_config *c, const ti_gguf *gguf, tern_err *err)
     }
     if (ti_gguf_find(gguf, key_of(c, "attention.key_length").text)) {
         uint32_t value_dim = 0;
-        TI_TRY(get_u32(c, gguf, "attention.key_length", true, TI_MAX_HEAD_DIM, &c->head_dim,
-                       err));
+        TI_TRY(
+            get_u32(c, gguf, "attention.key_length", true, TI_MAX_HEAD_DIM, &c->head_dim, err));
         value_dim = c->head_dim;
         TI_TRY(get_u32(c, gguf, "attention.value_length", false, TI_MAX_HEAD_DIM, &value_dim,
                        err));
@@ -158,10 +161,11 @@ tern_status ti_config_read(ti_config *out, const ti_gguf *gguf, tern_err *err)
     for (size_t i = 0; i < gguf->n_kv; i++) {
         ti_str key = gguf->kv[i].key;
         if (key.len >= 15 && memcmp(key.data, "prism.hadamard.", 15) == 0) {
-            return ti_fail(err, TERN_UNSUPPORTED, "model", TI_NO_OFFSET,
-                           "the file's weights expect Hadamard-rotated activations (%.*s), which "
-                           "are not supported",
-                           (int)(key.len < 64 ? key.len : 64), key.data);
+            return ti_fail(
+                err, TERN_UNSUPPORTED, "model", TI_NO_OFFSET,
+                "the file's weights expect Hadamard-rotated activations (%.*s), which "
+                "are not supported",
+                (int)(key.len < 64 ? key.len : 64), key.data);
         }
     }
     TI_TRY(refuse_unknown(&c, gguf, err));

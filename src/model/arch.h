@@ -27,9 +27,9 @@ enum {
  * and logits = Whead rms(h, output_norm). */
 typedef struct ti_config {
     ti_arch arch;
-    char name[24];     /* general.architecture as written */
-    uint32_t n_vocab;  /* rows of token_embd */
-    uint32_t n_ctx;    /* trained context */
+    char name[24];    /* general.architecture as written */
+    uint32_t n_vocab; /* rows of token_embd */
+    uint32_t n_ctx;   /* trained context */
     uint32_t n_embd, n_layer, n_head, n_head_kv, head_dim, n_ff;
     uint32_t rope_dim; /* leading numbers of a head that are rotated */
     float rms_eps, rope_base;

@@ -67,18 +67,25 @@ static void lay_out(tern_batch *b, bump *at)
     b->gate = take(at, m * c->n_ff, sizeof(float));
     b->up = take(at, m * c->n_ff, sizeof(float));
     b->logits = take(at, (size_t)TI_HEAD_ROWS * c->n_vocab, sizeof(float));
+    /* The head sees at most TI_HEAD_ROWS vectors, the other matrices max_rows. */
+    size_t rows = c->n_ff > q_dim ? c->n_ff : q_dim;
+    rows = rows > c->n_embd ? rows : c->n_embd;
+    b->wide_stride = rows;
+    b->wide = take(at, 2 * m * rows, sizeof(float));
+    b->head_wide = take(at, 2 * (size_t)TI_HEAD_ROWS * c->n_vocab, sizeof(float));
     b->sums = take(at, ti_round_up(c->n_embd, TI_K_PAD), sizeof(int32_t));
     b->rows = take(at, m, sizeof(ti_row));
-    take_act(at, &b->act, m, widest, floats);
+    take_act(at, &b->act, 2 * m, widest, floats);
     for (uint32_t i = 0; i < ti_pool_threads(b->pool); i++) {
         ti_thread_memory *t = &b->threads[i];
-        take_act(at, &t->act, TI_HEAD_ROWS, widest, floats);
+        take_act(at, &t->act, 2 * (size_t)TI_HEAD_ROWS, widest, floats);
         take_act(at, &t->head, 1, c->head_dim, false);
         t->vector = take(at, widest + TI_MAX_HEAD_DIM, sizeof(float));
         t->scores = take(at, (size_t)c->n_ctx + TI_LANES, sizeof(float));
         t->list = take(at, (size_t)c->n_ff + 1, sizeof(uint32_t));
-        t->scratch = take(at, ti_matmul_scratch(m > TI_HEAD_ROWS ? m : TI_HEAD_ROWS,
-                                                ti_round_up(widest, TI_K_PAD)),
+        t->scratch = take(at,
+                          ti_matmul_scratch(2 * (m > TI_HEAD_ROWS ? m : TI_HEAD_ROWS),
+                                            ti_round_up(widest, TI_K_PAD)),
                           1);
     }
 }
@@ -152,8 +159,7 @@ ti_row *ti_batch_rows(tern_batch *batch)
 
 uint64_t ti_batch_bytes(const tern_batch *batch)
 {
-    return batch->bytes + sizeof *batch +
-           ti_pool_threads(batch->pool) * sizeof *batch->threads;
+    return batch->bytes + sizeof *batch + ti_pool_threads(batch->pool) * sizeof *batch->threads;
 }
 
 /* Checks one item and counts its rows: those of its tokens, and of a token that was chosen but

@@ -59,7 +59,30 @@ static void prepare_vector(const worker *w, ti_act *act, size_t i, const float *
     if (kinds & 1u << TI_ACT_TOKEN) {
         kern->quant_token(act, i, v);
     } else if (kinds & 1u << TI_ACT_BLOCK) {
-        kern->quant_block(act, i, v);
+        (w->p->model->act == TERN_ACT_16 ? kern->quant_block16 : kern->quant_block)(act, i, v);
+    }
+}
+
+/* y = W act for rows [r0, r1) of W.  Inputs of 16 bits are two rows each for the kernels. */
+static void product(const worker *w, float *y, size_t ldy, const ti_mat *mat, const ti_act *act,
+                    size_t r0, size_t r1)
+{
+    ti_matmul_fn matmul = w->p->kern->matmul[mat->layout];
+    if (ti_layout_act(mat->layout) != TI_ACT_BLOCK || w->p->model->act != TERN_ACT_16) {
+        matmul(y, ldy, mat, act, r0, r1, w->own->scratch);
+        return;
+    }
+    ti_act halves = *act;
+    halves.m = 2 * act->m;
+    bool head = mat == &w->p->model->head;
+    float *wide = head ? w->p->b->head_wide : w->p->b->wide;
+    size_t ld = head ? mat->rows : w->p->b->wide_stride;
+    matmul(wide, ld, mat, &halves, r0, r1, w->own->scratch);
+    for (size_t i = 0; i < act->m; i++) {
+        const float *high = wide + 2 * i * ld, *low = high + ld;
+        for (size_t r = r0; r < r1; r++) {
+            y[i * ldy + r] = high[r] + low[r];
+        }
     }
 }
 
@@ -84,31 +107,30 @@ static ti_act prepare(const worker *w, const float *v, size_t ld, size_t k, cons
 }
 
 /* This thread's share of the output rows of one or more matrices, as if they were one. */
-typedef struct product {
+typedef struct output {
     const ti_mat *mat;
     float *y;
     size_t ldy;
-} product;
+} output;
 
-static void multiply(const worker *w, const product *products, size_t n, const ti_act *act)
+static void multiply(const worker *w, const output *outputs, size_t n, const ti_act *act)
 {
     size_t total = 0;
     for (size_t i = 0; i < n; i++) {
-        size_t grain = ti_layout_grain(products[i].mat->layout);
-        total += (products[i].mat->rows + grain - 1) / grain;
+        size_t grain = ti_layout_grain(outputs[i].mat->layout);
+        total += (outputs[i].mat->rows + grain - 1) / grain;
     }
     size_t begin, end, first = 0;
     ti_pool_share(total, 1, w->id, w->n, &begin, &end);
     for (size_t i = 0; i < n; i++) {
-        const ti_mat *mat = products[i].mat;
+        const ti_mat *mat = outputs[i].mat;
         size_t grain = ti_layout_grain(mat->layout), grains = (mat->rows + grain - 1) / grain;
         size_t from = begin > first ? begin - first : 0;
         size_t to = end > first ? end - first : 0;
         to = to < grains ? to : grains;
         if (from < to) {
             size_t r1 = to * grain < mat->rows ? to * grain : mat->rows;
-            w->p->kern->matmul[mat->layout](products[i].y, products[i].ldy, mat, act,
-                                            from * grain, r1, w->own->scratch);
+            product(w, outputs[i].y, outputs[i].ldy, mat, act, from * grain, r1);
         }
         first += grains;
     }
@@ -121,7 +143,7 @@ static void multiply_into_stream(const worker *w, const ti_mat *mat, const ti_ac
     size_t n_embd = w->p->model->config.n_embd, begin, end;
     ti_pool_share(mat->rows, ti_layout_grain(mat->layout), w->id, w->n, &begin, &end);
     if (begin < end) {
-        w->p->kern->matmul[mat->layout](b->y, n_embd, mat, act, begin, end, w->own->scratch);
+        product(w, b->y, n_embd, mat, act, begin, end);
         for (size_t i = 0; i < w->p->m; i++) {
             w->p->kern->add(b->x + i * n_embd + begin, b->y + i * n_embd + begin, end - begin);
         }
@@ -225,12 +247,12 @@ static void attention(const worker *w, const ti_layer *layer, size_t l)
 {
     const ti_config *c = &w->p->model->config;
     tern_batch *b = w->p->b;
-    size_t n_embd = c->n_embd, d = c->head_dim, q_dim = c->n_head * d, kv_dim = c->n_head_kv * d;
+    size_t n_embd = c->n_embd, d = c->head_dim, q_dim = c->n_head * d,
+           kv_dim = c->n_head_kv * d;
     unsigned kinds = kind_bit(&layer->q) | kind_bit(&layer->k) | kind_bit(&layer->v);
     ti_act act = prepare(w, b->x, n_embd, n_embd, layer->attn_norm, kinds);
-    const product qkv[3] = {{&layer->q, b->q, q_dim},
-                            {&layer->k, b->k, kv_dim},
-                            {&layer->v, b->v, kv_dim}};
+    const output qkv[3] = {
+        {&layer->q, b->q, q_dim}, {&layer->k, b->k, kv_dim}, {&layer->v, b->v, kv_dim}};
     multiply(w, qkv, 3, &act);
     barrier(w);
     keys_and_values(w, layer, l);
@@ -293,20 +315,20 @@ static void feed_forward(const worker *w, const ti_layer *layer)
     unsigned kinds = kind_bit(&layer->gate) | kind_bit(&layer->up);
     bool sparse = m == 1 && layer->down_t.data;
     ti_act act = prepare(w, b->x, c->n_embd, c->n_embd, layer->ffn_norm, kinds);
-    size_t grain = ti_layout_grain(layer->gate.layout), other = ti_layout_grain(layer->up.layout);
+    size_t grain = ti_layout_grain(layer->gate.layout),
+           other = ti_layout_grain(layer->up.layout);
     ti_pool_share(n_ff, grain > other ? grain : other, w->id, w->n, &begin, &end);
     if (begin < end) {
-        kern->matmul[layer->gate.layout](b->gate, n_ff, &layer->gate, &act, begin, end,
-                                         w->own->scratch);
+        product(w, b->gate, n_ff, &layer->gate, &act, begin, end);
         if (sparse) {
             sparse_up(w, layer, &act, begin, end);
         } else {
-            kern->matmul[layer->up.layout](b->up, n_ff, &layer->up, &act, begin, end,
-                                           w->own->scratch);
+            product(w, b->up, n_ff, &layer->up, &act, begin, end);
         }
         for (size_t i = 0; i < m; i++) {
             size_t at = i * n_ff + begin;
-            (c->relu2 ? kern->relu2_mul : kern->silu_mul)(b->gate + at, b->up + at, end - begin);
+            (c->relu2 ? kern->relu2_mul : kern->silu_mul)(b->gate + at, b->up + at,
+                                                          end - begin);
         }
     }
     barrier(w);
@@ -356,8 +378,7 @@ static void head(const worker *w)
                            kind_bit(mat));
         }
         if (begin < end) {
-            w->p->kern->matmul[mat->layout](b->logits, c->n_vocab, mat, &act, begin, end,
-                                            w->own->scratch);
+            product(w, b->logits, c->n_vocab, mat, &act, begin, end);
         }
         for (size_t j = 0; j < n; j++) {
             memcpy(w->p->rows[wanted[j]].session->logits + begin,
@@ -397,7 +418,8 @@ tern_status ti_forward(tern_batch *batch, const ti_row *rows, size_t n, tern_err
     pass p = {.b = batch, .model = model, .kern = model->kern, .rows = rows, .m = n};
     ti_pool_run(batch->pool, run, &p);
     for (size_t i = 0; i < n; i++) {
-        if (rows[i].wants_logits && !all_finite(rows[i].session->logits, model->config.n_vocab)) {
+        if (rows[i].wants_logits &&
+            !all_finite(rows[i].session->logits, model->config.n_vocab)) {
             return ti_fail(err, TERN_CORRUPT, "session", TI_NO_OFFSET,
                            "logits are not finite: the model's weights are damaged");
         }

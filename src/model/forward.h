@@ -17,7 +17,7 @@ typedef struct ti_act_memory {
 
 /* What each thread has for itself. */
 typedef struct ti_thread_memory {
-    ti_act_memory act;  /* TI_HEAD_ROWS vectors */
+    ti_act_memory act;  /* TI_HEAD_ROWS vectors of two rows */
     ti_act_memory head; /* one attention head */
     float *vector;      /* [widest vector] */
     float *scores;      /* [n_ctx of the model] */
@@ -35,9 +35,13 @@ struct tern_batch {
     float *gate, *up; /* [max_rows][n_ff] */
     float *logits;    /* [TI_HEAD_ROWS][n_vocab] */
     int32_t *sums;    /* [n_embd padded] exact sparsity */
-    ti_act_memory act; /* [max_rows] */
+    /* Two rows of results for each vector with 16-bit inputs: [2 * max_rows][wide_stride] for
+     * the layers, [2 * TI_HEAD_ROWS][n_vocab] for the head. */
+    float *wide, *head_wide;
+    size_t wide_stride;
+    ti_act_memory act; /* [max_rows] of two rows */
     ti_thread_memory *threads;
-    ti_row *rows;     /* [max_rows] for callers of ti_forward() */
+    ti_row *rows; /* [max_rows] for callers of ti_forward() */
     void *memory;
     size_t bytes;
 };

@@ -209,9 +209,9 @@ static bool packed_layout(ti_type type, ti_layout *layout)
     static const struct {
         ti_type type;
         ti_layout layout;
-    } map[] = {{TI_PACK_T2, TI_L_T2},   {TI_PACK_T5, TI_L_T5}, {TI_PACK_G8, TI_L_G8},
-               {TI_PACK_G4, TI_L_G4},   {TI_PACK_G4M, TI_L_G4M}, {TI_PACK_K4, TI_L_K4},
-               {TI_PACK_K6, TI_L_K6},   {TI_PACK_G2, TI_L_G2}};
+    } map[] = {{TI_PACK_T2, TI_L_T2}, {TI_PACK_T5, TI_L_T5},   {TI_PACK_G8, TI_L_G8},
+               {TI_PACK_G4, TI_L_G4}, {TI_PACK_G4M, TI_L_G4M}, {TI_PACK_K4, TI_L_K4},
+               {TI_PACK_K6, TI_L_K6}, {TI_PACK_G2, TI_L_G2}};
     for (size_t i = 0; i < sizeof map / sizeof map[0]; i++) {
         if (map[i].type == type) {
             *layout = map[i].layout;
@@ -348,8 +348,7 @@ static tern_status plan_matrix(loader *l, ti_mat *mat, const ti_gguf_tensor *t,
                        "tensor '%s': a .scale tensor needs ternary weights", t->name);
     }
     size_t width = layout == TI_L_F32 ? sizeof(float) : sizeof(uint16_t);
-    if (layout <= TI_L_BF16 && t->dims[0] % TI_LANES == 0 &&
-        (uintptr_t)t->data % width == 0) {
+    if (layout <= TI_L_BF16 && t->dims[0] % TI_LANES == 0 && (uintptr_t)t->data % width == 0) {
         *mat = (ti_mat){.layout = layout,
                         .rows = (uint32_t)t->rows,
                         .k = (uint32_t)t->dims[0],
@@ -369,15 +368,14 @@ static tern_status plan_transpose(loader *l, ti_layer *layer, const ti_gguf_tens
                                   tern_err *err)
 {
     job *j = &l->jobs[l->n_jobs];
-    *j = (job){.kind = JOB_TRANSPOSE,
-               .tensor = down,
-               .mat = &layer->down_t,
-               .factor = 1.0f,
-               .from = layer->down,
-               .src = {.type = down->type,
-                       .data = down->data,
-                       .rows = down->rows,
-                       .k = down->dims[0]}};
+    *j = (job){
+        .kind = JOB_TRANSPOSE,
+        .tensor = down,
+        .mat = &layer->down_t,
+        .factor = 1.0f,
+        .from = layer->down,
+        .src = {
+            .type = down->type, .data = down->data, .rows = down->rows, .k = down->dims[0]}};
     TI_TRY(reserve(l, j, TI_L_T2, down->dims[0], down->rows, err));
     cut(l, j, down->dims[0], down->rows, TRANSPOSE_COLUMNS);
     return TERN_OK;
@@ -416,10 +414,9 @@ static tern_status plan(loader *l, const ti_mat_slot *slots, size_t n_slots, ter
     }
     uint64_t q_dim = (uint64_t)c->n_head * c->head_dim;
     uint64_t kv_dim = (uint64_t)c->n_head_kv * c->head_dim;
-    const uint64_t shape[SLOTS_PER_LAYER][2] = {{c->n_embd, q_dim},   {c->n_embd, kv_dim},
-                                                {c->n_embd, kv_dim},  {q_dim, c->n_embd},
-                                                {c->n_embd, c->n_ff}, {c->n_embd, c->n_ff},
-                                                {c->n_ff, c->n_embd}};
+    const uint64_t shape[SLOTS_PER_LAYER][2] = {
+        {c->n_embd, q_dim},   {c->n_embd, kv_dim},  {c->n_embd, kv_dim}, {q_dim, c->n_embd},
+        {c->n_embd, c->n_ff}, {c->n_embd, c->n_ff}, {c->n_ff, c->n_embd}};
     for (size_t s = 0; s + 1 < n_slots; s++) {
         const uint64_t *dims = shape[s % SLOTS_PER_LAYER];
         const ti_gguf_tensor *t = NULL;
@@ -555,8 +552,8 @@ static tern_status do_piece(const job *j, size_t piece, uint64_t *weights, tern_
     case JOB_PACK:
         break;
     }
-    TI_TRY(ti_pack_rows(j->mat->layout, (void *)(uintptr_t)j->mat->data, scales, &j->src, r0, r1,
-                        err));
+    TI_TRY(ti_pack_rows(j->mat->layout, (void *)(uintptr_t)j->mat->data, scales, &j->src, r0,
+                        r1, err));
     for (uint64_t r = r0; scales && j->factor != 1.0f && r < r1; r++) {
         scales[r] *= j->factor;
     }
@@ -585,7 +582,8 @@ static void work(void *ctx, uint32_t id, uint32_t n)
         uint64_t done = atomic_fetch_add(&l->done_weights, weights) + weights;
         if (status == TERN_OK && id == 0 && l->opts->progress &&
             !l->opts->progress(l->opts->progress_user, done, l->total_weights)) {
-            status = ti_fail(&err, TERN_CANCELLED, module, TI_NO_OFFSET, "loading was cancelled");
+            status =
+                ti_fail(&err, TERN_CANCELLED, module, TI_NO_OFFSET, "loading was cancelled");
         }
         if (status != TERN_OK) {
             fail_once(l, status, &err);

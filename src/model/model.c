@@ -16,7 +16,7 @@ static bool one_of(const char *text, const char *a, const char *b, const char *c
 
 static tern_status check_opts(const tern_model_opts *o, tern_err *err)
 {
-    if (o->i2s > TERN_I2S_ARM || o->sparse > TERN_SPARSE_ON ||
+    if (o->i2s > TERN_I2S_ARM || o->sparse > TERN_SPARSE_ON || o->act > TERN_ACT_8 ||
         (o->q2_0_group != 0 && o->q2_0_group != 64 && o->q2_0_group != 128)) {
         return ti_fail(err, TERN_USAGE, module, TI_NO_OFFSET, "an option has no such value");
     }
@@ -59,7 +59,8 @@ static tern_status check_kinds(const tern_model *model, tern_err *err)
         const unsigned both = 1u << TI_ACT_TOKEN | 1u << TI_ACT_BLOCK;
         if ((kinds[0] & both) == both || (kinds[1] & both) == both) {
             return ti_fail(err, TERN_UNSUPPORTED, module, TI_NO_OFFSET,
-                           "layer %u mixes ternary and other quantised matrices on one input", i);
+                           "layer %u mixes ternary and other quantised matrices on one input",
+                           i);
         }
     }
     return TERN_OK;
@@ -144,12 +145,18 @@ static void describe(tern_model *model)
     }
 }
 
+tern_status tern_model_chat_tokens(const tern_model *model, tern_token *out, size_t cap,
+                                   size_t *n, const tern_message *messages, size_t n_messages,
+                                   bool answer, tern_err *err)
+{
+    return ti_vocab_chat_tokens(model->vocab, out, cap, n, messages, n_messages, answer, err);
+}
+
 static tern_status fill(tern_model *model, const char *path, const tern_model_opts *o,
                         tern_err *err)
 {
-    const ti_gguf_opts gguf_opts = {.i2s = (int)o->i2s,
-                                    .q2_0_group = o->q2_0_group,
-                                    .directory_only = o->vocab_only};
+    const ti_gguf_opts gguf_opts = {
+        .i2s = (int)o->i2s, .q2_0_group = o->q2_0_group, .directory_only = o->vocab_only};
     TI_TRY(choose_kernels(model, o, err));
     TI_TRY(ti_gguf_open(&model->gguf, path, &gguf_opts, err));
     model->path = ti_arena_strndup(&model->arena, path, strlen(path));
@@ -166,6 +173,7 @@ static tern_status fill(tern_model *model, const char *path, const tern_model_op
     }
     TI_TRY(ti_config_read(&model->config, &model->gguf, err));
     model->config.n_vocab = ti_vocab_size(model->vocab);
+    model->act = o->act;
     model->sparse = model->config.relu2 && o->sparse == TERN_SPARSE_ON;
     float active = 1.0f;
     TI_TRY(ti_gguf_get_f32(&model->gguf, "tern.ffn_active_fraction", false, &active, err));

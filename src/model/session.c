@@ -25,8 +25,8 @@ static tern_status create_kv(tern_session *s, tern_kv_type type, tern_err *err)
     uint64_t vectors, numbers, bytes, scales = 0;
     if (!ti_mul_u64((uint64_t)c->n_layer * c->n_head_kv, s->n_ctx, &vectors) ||
         !ti_mul_u64(vectors, kv->stride * width, &numbers) || numbers > PTRDIFF_MAX / 8) {
-        return ti_fail(err, TERN_LIMIT, module, TI_NO_OFFSET, "a context of %u tokens is too large",
-                       s->n_ctx);
+        return ti_fail(err, TERN_LIMIT, module, TI_NO_OFFSET,
+                       "a context of %u tokens is too large", s->n_ctx);
     }
     numbers = ti_round_up(numbers, TI_ALIGN);
     if (type == TERN_KV_I8) {
@@ -114,8 +114,8 @@ tern_status tern_session_create(tern_session **out, const tern_model *model,
                        "a context of %u tokens: the model was trained for %u", n_ctx, trained);
     }
     if (opts->chunk > MAX_CHUNK) {
-        return ti_fail(err, TERN_LIMIT, module, TI_NO_OFFSET, "chunk %u, at most %d", opts->chunk,
-                       MAX_CHUNK);
+        return ti_fail(err, TERN_LIMIT, module, TI_NO_OFFSET, "chunk %u, at most %d",
+                       opts->chunk, MAX_CHUNK);
     }
     tern_session *s = ti_calloc(1, sizeof *s);
     if (!s) {
@@ -172,8 +172,9 @@ tern_status ti_session_check_tokens(const tern_session *s, const tern_token *tok
     }
     for (size_t i = 0; i < n; i++) {
         if (tokens[i] < 0 || (uint32_t)tokens[i] >= s->model->config.n_vocab) {
-            return ti_fail(err, TERN_USAGE, module, i, "token %d is not in the vocabulary of %u",
-                           (int)tokens[i], s->model->config.n_vocab);
+            return ti_fail(err, TERN_USAGE, module, i,
+                           "token %d is not in the vocabulary of %u", (int)tokens[i],
+                           s->model->config.n_vocab);
         }
     }
     return TERN_OK;
@@ -183,10 +184,11 @@ size_t ti_session_rows(tern_session *s, const tern_token *tokens, size_t n, ti_r
 {
     size_t waiting = s->n_tokens - s->n_done;
     for (size_t i = 0; i < waiting + n; i++) {
-        rows[i] = (ti_row){.session = s,
-                           .position = (uint32_t)(s->n_done + i),
-                           .token = i < waiting ? s->tokens[s->n_done + i] : tokens[i - waiting],
-                           .wants_logits = i + 1 == waiting + n};
+        rows[i] =
+            (ti_row){.session = s,
+                     .position = (uint32_t)(s->n_done + i),
+                     .token = i < waiting ? s->tokens[s->n_done + i] : tokens[i - waiting],
+                     .wants_logits = i + 1 == waiting + n};
     }
     return waiting + n;
 }
@@ -270,8 +272,8 @@ const float *tern_session_logits(tern_session *session, tern_err *err)
 tern_status tern_session_next(tern_session *session, tern_token *token, tern_err *err)
 {
     if (session->n_tokens >= session->n_ctx) {
-        return ti_fail(err, TERN_LIMIT, module, TI_NO_OFFSET, "the context of %u tokens is full",
-                       session->n_ctx);
+        return ti_fail(err, TERN_LIMIT, module, TI_NO_OFFSET,
+                       "the context of %u tokens is full", session->n_ctx);
     }
     tern_err local = {.status = TERN_INTERNAL};
     const float *logits = tern_session_logits(session, &local);
@@ -283,8 +285,8 @@ tern_status tern_session_next(tern_session *session, tern_token *token, tern_err
     }
     tern_token chosen = TERN_TOKEN_NONE;
     TI_TRY(ti_sampler_pick(&session->sampler, logits, session->model->config.n_vocab,
-                           session->tokens, session->n_tokens, session->sampler_scratch, &chosen,
-                           err));
+                           session->tokens, session->n_tokens, session->sampler_scratch,
+                           &chosen, err));
     session->tokens[session->n_tokens++] = chosen;
     session->has_logits = false;
     *token = chosen;
@@ -300,8 +302,8 @@ const tern_token *tern_session_tokens(const tern_session *session, size_t *n)
 tern_status tern_session_truncate(tern_session *session, size_t n, tern_err *err)
 {
     if (n > session->n_tokens) {
-        return ti_fail(err, TERN_USAGE, module, TI_NO_OFFSET,
-                       "cannot keep %zu tokens of %zu", n, session->n_tokens);
+        return ti_fail(err, TERN_USAGE, module, TI_NO_OFFSET, "cannot keep %zu tokens of %zu",
+                       n, session->n_tokens);
     }
     if (n < session->n_tokens) {
         session->has_logits = false;

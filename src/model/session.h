@@ -18,9 +18,9 @@
  * without the stride.  Numbers from head_dim to stride are zero. */
 typedef struct ti_kv {
     tern_kv_type type;
-    size_t stride;  /* head_dim rounded up to 16 */
+    size_t stride; /* head_dim rounded up to 16 */
     size_t n_ctx;
-    void *k, *v;    /* uint16_t or int8_t */
+    void *k, *v;              /* uint16_t or int8_t */
     float *k_scale, *v_scale; /* int8 only */
     void *memory;
     size_t bytes;

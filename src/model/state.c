@@ -52,7 +52,8 @@ static void put(sink *s, const void *data, size_t n)
 
 static void put_u32(sink *s, uint32_t v)
 {
-    const uint8_t b[4] = {(uint8_t)v, (uint8_t)(v >> 8), (uint8_t)(v >> 16), (uint8_t)(v >> 24)};
+    const uint8_t b[4] = {(uint8_t)v, (uint8_t)(v >> 8), (uint8_t)(v >> 16),
+                          (uint8_t)(v >> 24)};
     put(s, b, sizeof b);
 }
 

@@ -32,6 +32,7 @@ struct tern_model {
     const float *rope_factors;        /* [rope_dim / 2] divisors of the frequencies, or NULL */
     const ti_gguf_tensor *token_embd; /* rows are read from the file as they are needed */
     ti_mat head;
+    tern_act_mode act;
     bool vocab_only;
     bool sparse; /* up and down are kept for exact sparsity */
     tern_model_desc desc;

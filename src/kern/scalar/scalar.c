@@ -62,8 +62,8 @@ static void matmul_t5(float *y, size_t ldy, const ti_mat *w, const ti_act *x, si
                 }
             }
             for (size_t j = 0; j < 3 && r + j < r1; j++) {
-                y[i * ldy + r + j] = (float)(dot[j] - x->row_sum[i]) *
-                                     (w->scales[r + j] * x->row_scale[i]);
+                y[i * ldy + r + j] =
+                    (float)(dot[j] - x->row_sum[i]) * (w->scales[r + j] * x->row_scale[i]);
             }
         }
     }
@@ -190,12 +190,12 @@ static void matmul_blocks(float *y, size_t ldy, const ti_mat *w, const ti_act *x
     }
 }
 
-#define MATMUL_BLOCKS(name)                                                                  \
-    static void matmul_##name(float *y, size_t ldy, const ti_mat *w, const ti_act *x,        \
-                              size_t r0, size_t r1, void *scratch)                           \
-    {                                                                                        \
-        (void)scratch;                                                                       \
-        matmul_blocks(y, ldy, w, x, r0, r1, block_##name);                                   \
+#define MATMUL_BLOCKS(name)                                                           \
+    static void matmul_##name(float *y, size_t ldy, const ti_mat *w, const ti_act *x, \
+                              size_t r0, size_t r1, void *scratch)                    \
+    {                                                                                 \
+        (void)scratch;                                                                \
+        matmul_blocks(y, ldy, w, x, r0, r1, block_##name);                            \
     }
 MATMUL_BLOCKS(g2)
 MATMUL_BLOCKS(g4)

@@ -14,8 +14,8 @@
 #include "base/mem.h"
 #include "kern/x86/avx512.h"
 
-#define TI_AMX                                                                               \
-    __attribute__((target(                                                                   \
+#define TI_AMX             \
+    __attribute__((target( \
         "amx-tile,amx-int8,avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,avx512vnni,avx2")))
 
 enum { GROUP = 96, TILE_ROWS = 16, TILE_BYTES = 1024, MIN_M = 16 };

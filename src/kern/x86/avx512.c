@@ -8,11 +8,10 @@
 
 #define TI_VEC_TARGET TI_AVX512
 #define TI_VEC_NAME(x) avx512_##x
-#define TI_VEC_F16_LOAD(out, ptr)                                                            \
-    (*(out) = (ti_v16)_mm512_cvtph_ps(                                                       \
-         _mm256_loadu_si256((const __m256i *)(const void *)(ptr))))
-#define TI_VEC_F16_STORE(ptr, v)                                                             \
-    _mm256_storeu_si256((__m256i *)(void *)(ptr),                                            \
+#define TI_VEC_F16_LOAD(out, ptr) \
+    (*(out) = (ti_v16)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)(ptr))))
+#define TI_VEC_F16_STORE(ptr, v)                  \
+    _mm256_storeu_si256((__m256i *)(void *)(ptr), \
                         _mm512_cvtps_ph((__m512) * (v), _MM_FROUND_TO_NEAREST_INT))
 #include "kern/vec.h"
 

@@ -17,10 +17,10 @@ enum { MAX_M = 8 };
 
 /* 32 columns of 16 rows, decoded. */
 typedef struct block {
-    __m512i code[8];  /* [column / 4], unsigned bytes */
-    __m512 scale;     /* of each row */
-    __m512 minimum;   /* G4M: m; K4: dmin * mn */
-    __m512i part[2];  /* K6: integer scales of the two halves */
+    __m512i code[8]; /* [column / 4], unsigned bytes */
+    __m512 scale;    /* of each row */
+    __m512 minimum;  /* G4M: m; K4: dmin * mn */
+    __m512i part[2]; /* K6: integer scales of the two halves */
 } block;
 
 TI_AVX512_INLINE __m512i load(const void *p)
@@ -134,7 +134,10 @@ TI_AVX512_INLINE __m512 accumulate(__m512 sum, const block *b, const int8_t *q,
                                    const int32_t half_sum[2], float x_scale,
                                    const ti_layout layout)
 {
-    const int offset = layout == TI_L_G8 ? 128 : layout == TI_L_G4 ? 8 : layout == TI_L_G2 ? 1 : 0;
+    const int offset = layout == TI_L_G8   ? 128
+                       : layout == TI_L_G4 ? 8
+                       : layout == TI_L_G2 ? 1
+                                           : 0;
     const __m512 xs = _mm512_set1_ps(x_scale);
     __m512 scaled = _mm512_mul_ps(b->scale, xs);
     if (layout == TI_L_K6) {
@@ -206,13 +209,12 @@ TI_AVX512_INLINE void matmul_blocks(float *y, size_t ldy, const ti_mat *w, const
     }
 }
 
-#define MATMUL_BLOCKS(name, layout)                                                          \
-    TI_AVX512 static void matmul_##name(float *y, size_t ldy, const ti_mat *w,               \
-                                        const ti_act *x, size_t r0, size_t r1,               \
-                                        void *scratch)                                       \
-    {                                                                                        \
-        (void)scratch;                                                                       \
-        matmul_blocks(y, ldy, w, x, r0, r1, layout);                                         \
+#define MATMUL_BLOCKS(name, layout)                                                           \
+    TI_AVX512 static void matmul_##name(float *y, size_t ldy, const ti_mat *w,                \
+                                        const ti_act *x, size_t r0, size_t r1, void *scratch) \
+    {                                                                                         \
+        (void)scratch;                                                                        \
+        matmul_blocks(y, ldy, w, x, r0, r1, layout);                                          \
     }
 MATMUL_BLOCKS(g2, TI_L_G2)
 MATMUL_BLOCKS(g4, TI_L_G4)

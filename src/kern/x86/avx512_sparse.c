@@ -56,7 +56,8 @@ TI_AVX512_INLINE void add_pairs(__m512i sum[8], const uint8_t *base, size_t col_
             for (int h = 0; h < 2; h++) {
                 __m512i code =
                     _mm512_and_si512(_mm512_srli_epi16(both[h], (unsigned)(2 * s)), three);
-                sum[2 * s + h] = _mm512_add_epi16(sum[2 * s + h], _mm512_maddubs_epi16(code, v));
+                sum[2 * s + h] =
+                    _mm512_add_epi16(sum[2 * s + h], _mm512_maddubs_epi16(code, v));
             }
         }
     }

@@ -49,8 +49,8 @@ TI_AVX512_INLINE __m512i reduce16(const __m512i *a)
 }
 
 /* Scales sixteen integer sums and stores those of rows below `limit`. */
-TI_AVX512_INLINE void finish16(float *y, __m512i dot, const ti_mat *w, const ti_act *x, size_t i,
-                               size_t r, size_t limit)
+TI_AVX512_INLINE void finish16(float *y, __m512i dot, const ti_mat *w, const ti_act *x,
+                               size_t i, size_t r, size_t limit)
 {
     __mmask16 mask = limit - r >= 16 ? 0xffff : (__mmask16)((1u << (limit - r)) - 1);
     __m512 sums = _mm512_cvtepi32_ps(_mm512_sub_epi32(dot, _mm512_set1_epi32(x->row_sum[i])));
@@ -91,8 +91,8 @@ TI_AVX512_INLINE void t5_index(__m512i *low, __m512i *high, const uint8_t *panel
 }
 
 /* sums[row * m + i] for one panel of three rows and m vectors. */
-TI_AVX512_INLINE void t5_panel(__m512i *sums, size_t sums_stride, const uint8_t *panel, size_t kp,
-                               const ti_act *x, const __m512i table[3], const int m)
+TI_AVX512_INLINE void t5_panel(__m512i *sums, size_t sums_stride, const uint8_t *panel,
+                               size_t kp, const ti_act *x, const __m512i table[3], const int m)
 {
     __m512i even[3][DIRECT_MAX], odd[3][DIRECT_MAX];
     TI_UNROLL
@@ -126,8 +126,8 @@ TI_AVX512_INLINE void t5_panel(__m512i *sums, size_t sums_stride, const uint8_t 
     }
 }
 
-TI_AVX512_INLINE void t5_direct(float *y, size_t ldy, const ti_mat *w, const ti_act *x, size_t r0,
-                                size_t r1, const int m)
+TI_AVX512_INLINE void t5_direct(float *y, size_t ldy, const ti_mat *w, const ti_act *x,
+                                size_t r0, size_t r1, const int m)
 {
     __m512i table[3], sums[DIRECT_MAX * GROUP];
     t5_tables(table);
@@ -192,8 +192,8 @@ TI_AVX512_INLINE void t2_some(__m512i *sums, size_t sums_stride, const uint8_t *
     }
 }
 
-TI_AVX512_INLINE void t2_direct(float *y, size_t ldy, const ti_mat *w, const ti_act *x, size_t r0,
-                                size_t r1, const int m)
+TI_AVX512_INLINE void t2_direct(float *y, size_t ldy, const ti_mat *w, const ti_act *x,
+                                size_t r0, size_t r1, const int m)
 {
     const int step = m == 1 ? 4 : m == 2 ? 2 : 1;
     size_t row_bytes = ti_t2_row_bytes(w->kp);
