@@ -215,6 +215,7 @@ static void configure(transfer *t, struct curl_slist **headers, char *error)
     curl_easy_setopt(c, CURLOPT_REDIR_PROTOCOLS_STR, tls ? "https" : "http,https");
     curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 1L);
     curl_easy_setopt(c, CURLOPT_MAXREDIRS, (long)REDIRECTS_MAX);
+    curl_easy_setopt(c, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)o->limit);
     curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, (long)o->timeout_s);
     curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
@@ -314,6 +315,10 @@ static outcome judge_failure(const transfer *t, CURLcode code, const char *error
     case CURLE_TOO_MANY_REDIRECTS:
         return fail(err, OUTCOME_FAILED, TERN_UNAVAILABLE, "%s: redirection refused: %s", url,
                     why);
+    case CURLE_FILESIZE_EXCEEDED:
+        return fail(err, OUTCOME_FAILED, TERN_LIMIT,
+                    "%s: the file is larger than the limit, %" PRIu64 " bytes", url,
+                    t->opts->limit);
     case CURLE_OUT_OF_MEMORY:
         return fail(err, OUTCOME_FAILED, TERN_NOMEM, "out of memory");
     default:

@@ -8,11 +8,6 @@
 
 enum { WIDTH = 80, HELP_COLUMN = 26, COMMAND_COLUMN = 14 };
 
-static bool at_end(const ti_opt *opt)
-{
-    return !opt->name && !opt->help;
-}
-
 /* --- text --------------------------------------------------------------------------------- */
 
 /* Adds words, broken into lines; the first line starts at column `at`, the others at
@@ -120,7 +115,7 @@ static void add_options(ti_buf *out, const ti_command *cmd)
             add_heading(out, "Common options");
             heading_due = false;
         }
-        for (const ti_opt *o = tables[t]; o && !at_end(o); o++) {
+        for (const ti_opt *o = tables[t]; o && !ti_opt_at_end(o); o++) {
             if (o->type == TI_OPT_HEADING) {
                 add_heading(out, o->help);
             } else {
@@ -280,14 +275,14 @@ void ti_help_json(ti_buf *out, const ti_command *cmd)
     ti_json_close(out, ']');
     ti_json_open(out, "options", '[');
     const char *group = "Options";
-    for (const ti_opt *o = cmd->opts; o && !at_end(o); o++) {
+    for (const ti_opt *o = cmd->opts; o && !ti_opt_at_end(o); o++) {
         if (o->type == TI_OPT_HEADING) {
             group = o->help;
         } else {
             add_json_option(out, o, group, cmd->defaults);
         }
     }
-    for (const ti_opt *o = ti_common_opts; !at_end(o); o++) {
+    for (const ti_opt *o = ti_common_opts; !ti_opt_at_end(o); o++) {
         add_json_option(out, o, "Common options", NULL);
     }
     ti_json_close(out, ']');
@@ -350,7 +345,7 @@ static void add_man_option(ti_buf *out, const ti_opt *opt, const void *defaults)
 
 static bool has_headings(const ti_command *cmd)
 {
-    for (const ti_opt *o = cmd->opts; o && !at_end(o); o++) {
+    for (const ti_opt *o = cmd->opts; o && !ti_opt_at_end(o); o++) {
         if (o->type == TI_OPT_HEADING) {
             return true;
         }
@@ -367,7 +362,7 @@ void ti_help_man_options(ti_buf *out, const ti_command *cmd)
             ti_buf_addf(out, "%s.Pp\n.Em Common options\n", open ? ".El\n" : "");
             open = false;
         }
-        for (const ti_opt *o = tables[t]; o && !at_end(o); o++) {
+        for (const ti_opt *o = tables[t]; o && !ti_opt_at_end(o); o++) {
             if (o->type == TI_OPT_HEADING) {
                 ti_buf_addf(out, "%s.Pp\n.Em %s\n", open ? ".El\n" : "", o->help);
                 open = false;

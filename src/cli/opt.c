@@ -123,12 +123,6 @@ typedef struct parser {
     tern_err *err;
 } parser;
 
-/* Walks over a table: the end is an entry without name that is no heading with a text. */
-static bool at_end(const ti_opt *opt)
-{
-    return !opt->name && !opt->help;
-}
-
 static bool name_is(const ti_opt *opt, const char *name, size_t len)
 {
     return opt->name && strlen(opt->name) == len && memcmp(opt->name, name, len) == 0;
@@ -140,7 +134,7 @@ static place find(const parser *p, const char *name, size_t len, char letter)
     const ti_opt *tables[] = {p->cmd->opts, ti_common_opts};
     char *bases[] = {p->args, (char *)p->common};
     for (size_t t = 0; t < 2; t++) {
-        for (const ti_opt *o = tables[t]; o && !at_end(o); o++) {
+        for (const ti_opt *o = tables[t]; o && !ti_opt_at_end(o); o++) {
             if (name ? name_is(o, name, len) : o->letter && o->letter == letter) {
                 return (place){.opt = o, .base = bases[t]};
             }
@@ -159,7 +153,7 @@ static tern_status unknown_option(const parser *p, const char *name, size_t len)
         word[len] = '\0';
         const ti_opt *tables[] = {p->cmd->opts, ti_common_opts};
         for (size_t t = 0; t < 2; t++) {
-            for (const ti_opt *o = tables[t]; o && !at_end(o); o++) {
+            for (const ti_opt *o = tables[t]; o && !ti_opt_at_end(o); o++) {
                 if (o->name) {
                     ti_nearest(word, o->name, &best, &distance);
                 }

@@ -37,7 +37,7 @@ typedef enum ti_words {
 
 typedef struct ti_opt {
     ti_opt_type type;
-    const char *name;     /* without the two hyphens; NULL ends a table (type HEADING) */
+    const char *name;     /* without the two hyphens; NULL for headings and the end */
     char letter;          /* short form, or 0 */
     const char *metavar;  /* name of the value in help */
     const char *help;     /* what it does: lower case, no full stop */
@@ -47,6 +47,12 @@ typedef struct ti_opt {
     double min, max; /* U32 and F32; both 0 = any */
     size_t offset;   /* of the value in the command's struct */
 } ti_opt;
+
+/* True for the entry that ends a table: without a name, and no heading. */
+static inline bool ti_opt_at_end(const ti_opt *opt)
+{
+    return !opt->name && !opt->help;
+}
 
 enum { TI_OPT_LIST_MAX = 64 };
 
