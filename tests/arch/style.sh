@@ -36,17 +36,11 @@ tail -qc1 $files | tr -d '\n' | rule "no newline at the end of a file"
 
 banned='strcpy|strcat|strncpy|strncat|stpcpy|sprintf|vsprintf|gets|strtok|alloca|atoi|atol'
 banned="$banned|atoll|atof|sscanf|scanf|rand|srand|tmpnam|mktemp|tempnam|system|popen|setjmp|longjmp"
-for file in $c_files; do
-    awk -f tools/strip-comments.awk "$file" |
-        grep -nE "(^|[^A-Za-z0-9_.>])($banned)[ \t]*\(" | sed "s|^|  $file:|"
-done | rule "banned function"
-for file in $c_files; do
-    case $file in
-        tests/*) continue ;; # cmocka's expectations and assertions are its own
-    esac
-    awk -f tools/strip-comments.awk "$file" |
-        grep -nE '(^|[^A-Za-z0-9_])assert[ \t]*\(' | sed "s|^|  $file:|"
-done | rule "assert() disappears with NDEBUG: TI_ASSERT does not"
+awk -v names=1 -f tools/strip-comments.awk $c_files >"$list.code"
+grep -E "[^A-Za-z0-9_.>]($banned)[ \t]*\(" "$list.code" | rule "banned function"
+# cmocka's expectations and assertions are its own.
+grep -E '[^A-Za-z0-9_]assert[ \t]*\(' "$list.code" | grep -v '^tests/' |
+    rule "assert() disappears with NDEBUG: TI_ASSERT does not"
 
 # Written with brackets so that this file does not find itself.
 grep -nE -e '-march=nativ[e]|-ffast-mat[h]|-Ofas[t]|-funsafe-mat[h]' $files |
@@ -55,15 +49,14 @@ grep -nE -e '/wor[k]/|/roo[t]/|/hom[e]/[a-z]|/User[s]/|C:\\\\User[s]' $files REA
     ARCHITECTURE.md CONTRIBUTING.md docs -r --include='*' 2>/dev/null | cut -c1-120 |
     rule "a path of one machine"
 grep -nE '(^|[^A-Za-z])(TOD[O]|FIXM[E]|XX[X])([^A-Za-z]|$)' $files | rule "left over"
-for file in $(grep '\.h$' "$list"); do
-    guard=$(printf '%s' "$file" | sed 's|^include/tern/|TERN_|; s|^src/|TI_|; s|[/.]|_|g' |
-        tr '[:lower:]' '[:upper:]')
-    case $file in
-        include/* | src/*)
-            grep -qx "#define $guard" "$file" || [ "$file" = src/kern/vec.h ] || echo "  $file: $guard"
-            ;;
-    esac
-done | rule "include guard is not the file's name"
+for file in $(grep -E '^(include|src)/.*\.h$' "$list"); do
+    [ "$file" = src/kern/vec.h ] || echo "$file"
+done >"$list.h"
+awk 'FNR == 1 { guard = FILENAME; sub(/^include\/tern\//, "TERN_", guard); sub(/^src\//, "TI_", guard)
+                gsub(/[\/.]/, "_", guard); guard = "#define " toupper(guard); want[FILENAME] = guard }
+     $0 == want[FILENAME] { have[FILENAME] = 1 }
+     END { for (f in want) if (!have[f]) print "  " f ": " want[f] }' $(cat "$list.h") |
+    rule "include guard is not the file's name"
 
 cat "$report"
 echo "$(wc -l <"$list") files checked"
