@@ -18,7 +18,7 @@ int main(void)
     return strcmp(tern_version(), TERN_VERSION) != 0;
 }
 END
-${CC:-cc} -std=c11 -D_DEFAULT_SOURCE -O1 -ffp-contract=off -fno-math-errno -fvisibility=hidden -fPIC -shared \
+${CC:-cc} -std=c11 -D_DEFAULT_SOURCE -O0 -ffp-contract=off -fno-math-errno -fvisibility=hidden -fPIC -shared \
     -Iinclude -Isrc $(find src/base src/kern src/model -name '*.c' | sort) \
     $(pkg-config --cflags --libs libpcre2-8) -lm -pthread -o "$out/libtern.so"
 ${CC:-cc} -std=c11 -Iinclude "$out/main.c" -L"$out" -ltern -Wl,-rpath,"$out" -o "$out/main"
