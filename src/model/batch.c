@@ -67,8 +67,10 @@ static void lay_out(tern_batch *b, bump *at)
     b->gate = take(at, m * c->n_ff, sizeof(float));
     b->up = take(at, m * c->n_ff, sizeof(float));
     b->logits = take(at, (size_t)TI_HEAD_ROWS * c->n_vocab, sizeof(float));
-    /* The head sees at most TI_HEAD_ROWS vectors, the other matrices max_rows. */
-    size_t rows = c->n_ff > q_dim ? c->n_ff : q_dim;
+    /* The head sees at most TI_HEAD_ROWS vectors, the other matrices max_rows; queries, keys
+     * and values are computed at the same time. */
+    size_t rows = q_dim + 2 * kv_dim;
+    rows = rows > c->n_ff ? rows : c->n_ff;
     rows = rows > c->n_embd ? rows : c->n_embd;
     b->wide_stride = rows;
     b->wide = take(at, 2 * m * rows, sizeof(float));

@@ -63,9 +63,11 @@ static void prepare_vector(const worker *w, ti_act *act, size_t i, const float *
     }
 }
 
-/* y = W act for rows [r0, r1) of W.  Inputs of 16 bits are two rows each for the kernels. */
+/* y = W act for rows [r0, r1) of W.  Inputs of 16 bits are two rows each for the kernels, whose
+ * results meet in `wide`; matrices that threads work on at the same time have different
+ * columns there, from `column` on. */
 static void product(const worker *w, float *y, size_t ldy, const ti_mat *mat, const ti_act *act,
-                    size_t r0, size_t r1)
+                    size_t r0, size_t r1, size_t column)
 {
     ti_matmul_fn matmul = w->p->kern->matmul[mat->layout];
     if (ti_layout_act(mat->layout) != TI_ACT_BLOCK || w->p->model->act != TERN_ACT_16) {
@@ -75,7 +77,7 @@ static void product(const worker *w, float *y, size_t ldy, const ti_mat *mat, co
     ti_act halves = *act;
     halves.m = 2 * act->m;
     bool head = mat == &w->p->model->head;
-    float *wide = head ? w->p->b->head_wide : w->p->b->wide;
+    float *wide = head ? w->p->b->head_wide : w->p->b->wide + column;
     size_t ld = head ? mat->rows : w->p->b->wide_stride;
     matmul(wide, ld, mat, &halves, r0, r1, w->own->scratch);
     for (size_t i = 0; i < act->m; i++) {
@@ -120,7 +122,7 @@ static void multiply(const worker *w, const output *outputs, size_t n, const ti_
         size_t grain = ti_layout_grain(outputs[i].mat->layout);
         total += (outputs[i].mat->rows + grain - 1) / grain;
     }
-    size_t begin, end, first = 0;
+    size_t begin, end, first = 0, column = 0;
     ti_pool_share(total, 1, w->id, w->n, &begin, &end);
     for (size_t i = 0; i < n; i++) {
         const ti_mat *mat = outputs[i].mat;
@@ -130,9 +132,10 @@ static void multiply(const worker *w, const output *outputs, size_t n, const ti_
         to = to < grains ? to : grains;
         if (from < to) {
             size_t r1 = to * grain < mat->rows ? to * grain : mat->rows;
-            product(w, outputs[i].y, outputs[i].ldy, mat, act, from * grain, r1);
+            product(w, outputs[i].y, outputs[i].ldy, mat, act, from * grain, r1, column);
         }
         first += grains;
+        column += mat->rows;
     }
 }
 
@@ -143,7 +146,7 @@ static void multiply_into_stream(const worker *w, const ti_mat *mat, const ti_ac
     size_t n_embd = w->p->model->config.n_embd, begin, end;
     ti_pool_share(mat->rows, ti_layout_grain(mat->layout), w->id, w->n, &begin, &end);
     if (begin < end) {
-        product(w, b->y, n_embd, mat, act, begin, end);
+        product(w, b->y, n_embd, mat, act, begin, end, 0);
         for (size_t i = 0; i < w->p->m; i++) {
             w->p->kern->add(b->x + i * n_embd + begin, b->y + i * n_embd + begin, end - begin);
         }
@@ -319,11 +322,11 @@ static void feed_forward(const worker *w, const ti_layer *layer)
            other = ti_layout_grain(layer->up.layout);
     ti_pool_share(n_ff, grain > other ? grain : other, w->id, w->n, &begin, &end);
     if (begin < end) {
-        product(w, b->gate, n_ff, &layer->gate, &act, begin, end);
+        product(w, b->gate, n_ff, &layer->gate, &act, begin, end, 0);
         if (sparse) {
             sparse_up(w, layer, &act, begin, end);
         } else {
-            product(w, b->up, n_ff, &layer->up, &act, begin, end);
+            product(w, b->up, n_ff, &layer->up, &act, begin, end, 0);
         }
         for (size_t i = 0; i < m; i++) {
             size_t at = i * n_ff + begin;
@@ -378,7 +381,7 @@ static void head(const worker *w)
                            kind_bit(mat));
         }
         if (begin < end) {
-            product(w, b->logits, c->n_vocab, mat, &act, begin, end);
+            product(w, b->logits, c->n_vocab, mat, &act, begin, end, 0);
         }
         for (size_t j = 0; j < n; j++) {
             memcpy(w->p->rows[wanted[j]].session->logits + begin,
