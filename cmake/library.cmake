@@ -13,3 +13,10 @@ set_target_properties(tern_library PROPERTIES
   LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR})
 target_include_directories(tern_library INTERFACE ${PROJECT_SOURCE_DIR}/include)
 target_link_libraries(tern_library PRIVATE PkgConfig::PCRE2 Threads::Threads m)
+
+# The same objects for those who link it in: libtern.a.
+add_library(tern_static STATIC ${objects})
+set_target_properties(tern_static PROPERTIES
+  OUTPUT_NAME tern LINKER_LANGUAGE C ARCHIVE_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR})
+target_include_directories(tern_static INTERFACE ${PROJECT_SOURCE_DIR}/include)
+target_link_libraries(tern_static INTERFACE PkgConfig::PCRE2 Threads::Threads m)

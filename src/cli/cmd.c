@@ -24,12 +24,6 @@ const ti_command ti_cmd_tern = {
     .subs = commands,
 };
 
-const char *ti_command_word(const ti_command *cmd)
-{
-    const char *space = strrchr(cmd->name, ' ');
-    return space ? space + 1 : cmd->name;
-}
-
 const ti_command *ti_command_find(int *argc, char ***argv)
 {
     const ti_command *cmd = &ti_cmd_tern;

@@ -8,6 +8,12 @@
 
 enum { WIDTH = 80, HELP_COLUMN = 26, COMMAND_COLUMN = 14 };
 
+const char *ti_command_word(const ti_command *cmd)
+{
+    const char *space = strrchr(cmd->name, ' ');
+    return space ? space + 1 : cmd->name;
+}
+
 /* --- text --------------------------------------------------------------------------------- */
 
 /* Adds words, broken into lines; the first line starts at column `at`, the others at

@@ -403,7 +403,7 @@ void ti_opt_default(char *out, size_t cap, const ti_opt *opt, const void *defaul
         return;
     }
     const void *value = (const char *)defaults + opt->offset;
-    size_t len;
+    size_t len = 0;
     switch (opt->type) {
     case TI_OPT_STR:
         if (*(const char *const *)value) {

@@ -15,7 +15,7 @@ transcript=$(readlink -f -- "$1")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir "$work/dir" "$work/home"
-PATH=$TERN_BUILD:$PATH
+PATH=$TERN_BUILD:$TERN_BUILD/tests/cli:$PATH
 HOME=$work/home
 TERN_CACHE=$work/cache
 DATA=${TERN_DATA:-}

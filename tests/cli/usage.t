@@ -159,7 +159,7 @@ $ tern help --color always | head -n 1 | od -c | head -n 1
 $ NO_COLOR=1 tern help | head -n 1
 > Usage: tern COMMAND [OPTION]...
 
-$ tern --color always run
+$ tern --quiet run
 ! tern: options stand after the command 'run'
 ? 2
 
