@@ -47,12 +47,18 @@ static inline size_t tb_byte_char(unsigned byte, char *out)
     return ti_utf8_encode(code, out);
 }
 
+/* Changes the text of a token. */
+static inline void tb_set(tb_vocab *v, size_t id, const char *text)
+{
+    size_t len = strlen(text);
+    memcpy(v->tokens[id].text, text, len < TB_MAX_TEXT ? len + 1 : TB_MAX_TEXT);
+    v->tokens[id].text[TB_MAX_TEXT - 1] = '\0';
+}
+
 static inline uint32_t tb_add(tb_vocab *v, const char *text, int32_t type, float score)
 {
     tb_token *t = &v->tokens[v->n];
-    size_t len = strlen(text);
-    memcpy(t->text, text, len < TB_MAX_TEXT ? len + 1 : TB_MAX_TEXT);
-    t->text[TB_MAX_TEXT - 1] = '\0';
+    tb_set(v, v->n, text);
     t->type = type;
     t->score = score;
     return (uint32_t)v->n++;

@@ -127,7 +127,7 @@ enum {
  *   flags  TERN_TOKENIZE_...
  * Cost: O(len log len).  Thread-safe.
  * Errors: TERN_LIMIT (also for text over 256 MiB); TERN_NOMEM; TERN_UNSUPPORTED for a byte that
- * the vocabulary has no token for. */
+ * the vocabulary can express neither as itself nor as U+FFFD nor as its unknown token. */
 TERN_API TERN_MUST_USE tern_status tern_model_tokenize(const tern_model *model, tern_token *out,
                                                        size_t cap, size_t *n, const char *text,
                                                        size_t len, uint32_t flags,

@@ -372,8 +372,6 @@ static const char *suffix(struct finder *f, const char *at)
             ti_buf_addc(&text, '\n');
         }
         result = keep(f, text.data ? text.data : "", text.len);
-    } else if (at[0] == '-' && at[1] == '}') {
-        result = keep(f, text.data ? text.data : "", text.len);
     }
     f->failed = f->failed || text.failed;
     ti_buf_free(&text);

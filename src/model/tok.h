@@ -17,10 +17,18 @@ typedef struct ti_vocab ti_vocab;
  * no error here.  Errors: TERN_CORRUPT, TERN_UNSUPPORTED (names model or pre), TERN_LIMIT,
  * TERN_NOMEM. */
 tern_status ti_vocab_create(ti_vocab **out, const ti_gguf *gguf, tern_err *err);
+
+/* Frees a vocabulary.  NULL is allowed. */
 void ti_vocab_destroy(ti_vocab *vocab);
 
+/* Returns the number of tokens. */
 uint32_t ti_vocab_size(const ti_vocab *vocab);
-tern_token ti_vocab_bos(const ti_vocab *vocab); /* TERN_TOKEN_NONE when there is none */
+
+/* Returns the token that begins a text, or TERN_TOKEN_NONE. */
+tern_token ti_vocab_bos(const ti_vocab *vocab);
+
+/* Returns the token that the file names as the end of a text, or TERN_TOKEN_NONE.  Others may
+ * end an answer as well: ti_vocab_ends(). */
 tern_token ti_vocab_eos(const ti_vocab *vocab);
 
 /* As tern_model_tokenize(), _token_bytes(), _token_ends(), _has_chat(), _chat(). */

@@ -159,7 +159,7 @@ static void test_bitnet_placeholder(void **state)
     expect_text(v, talk, 2, true, "System: S<|eot_id|>User: Q<|eot_id|>Assistant: ");
     ti_vocab_destroy(v);
     tern_err err = {0};
-    strcpy(spec.tokens[TB_EOT].text, "<|other|>"); /* not that vocabulary */
+    tb_set(&spec, TB_EOT, "<|other|>"); /* not that vocabulary */
     v = tb_create(&spec, &err);
     assert_non_null(v);
     assert_false(ti_vocab_has_chat(v));
@@ -324,8 +324,8 @@ static void test_unknown(void **state)
     }
     char *large = malloc(TI_VOCAB_MAX_TEMPLATE_BYTES + 100);
     assert_non_null(large);
-    strcpy(large, templates[T_CHATML]);
-    size_t len = strlen(large);
+    size_t len = strlen(templates[T_CHATML]);
+    memcpy(large, templates[T_CHATML], len);
     memset(large + len, 'x', TI_VOCAB_MAX_TEMPLATE_BYTES + 99 - len);
     large[TI_VOCAB_MAX_TEMPLATE_BYTES + 99] = '\0';
     ti_vocab *v = create(large);

@@ -93,6 +93,7 @@ static void test_bpe(void **state)
     EXPECT(v, "aaaaaaaaaaaaa", 0, 267, 266, 'a'); /* 8 + 4 + 1 */
     EXPECT(v, "aaa", 0, 265, 'a');                /* leftmost first */
     EXPECT(v, "user", 0, 272);                    /* a merge of what a later merge makes */
+    EXPECT(v, "aahello", 0, 265, TB_HELLO); /* what a merge makes may go before what waits */
     EXPECT(v, "12", 0, 269);
     EXPECT(v, "\xc3\xa9", 0, 270);
     EXPECT(v, "   x", 0, 268, ' ', 'x'); /* the last space belongs to the word */
@@ -702,11 +703,11 @@ static void test_damage_spm(void **state)
                                         "<0x1>",  "",       "x0x41>", "<0x41x"};
     for (size_t i = 0; i < sizeof bytes / sizeof bytes[0]; i++) {
         tb_spm(&spec);
-        strcpy(spec.tokens[20].text, bytes[i]);
+        tb_set(&spec, 20, bytes[i]);
         refuse(TERN_CORRUPT, "token 20 of type byte is no byte");
     }
     tb_spm(&spec);
-    strcpy(spec.tokens[20].text, "<0xfF>"); /* hexadecimal in any case; a byte twice */
+    tb_set(&spec, 20, "<0xfF>"); /* hexadecimal in any case; a byte twice */
     ti_vocab *v = create();
     size_t len;
     assert_memory_equal(ti_vocab_bytes(v, 20, &len), "\xff", 1);
@@ -732,6 +733,18 @@ static void test_limits(void **state)
     assert_int_equal(tb_open(&v, &b, &err), TERN_LIMIT);
     assert_non_null(strstr(err.message, "token 0 has 4097 bytes"));
     assert_null(v);
+    ti_buf_free(&b);
+    gb_head(&b, 3, 0, 2);
+    gb_kv_str(&b, "tokenizer.ggml.model", "gpt2");
+    gb_key(&b, "tokenizer.ggml.tokens", TI_GGUF_ARRAY);
+    gb_u32(&b, TI_GGUF_STRING);
+    gb_u64(&b, TI_VOCAB_MAX_TOKENS + 1);
+    static const char none[1 << 16];
+    for (size_t i = 0; i < (TI_VOCAB_MAX_TOKENS + 1) * sizeof(uint64_t); i += sizeof none) {
+        ti_buf_add(&b, none, sizeof none); /* empty tokens */
+    }
+    assert_int_equal(tb_open(&v, &b, &err), TERN_LIMIT);
+    assert_non_null(strstr(err.message, "4194305 tokens are over"));
     ti_buf_free(&b);
     tb_spm(&spec);
     tb_write(&b, &spec);
@@ -821,11 +834,12 @@ static void test_no_memory(void **state)
                                "+'<|im_end|>'+'\n'}}";
     static const char text[] =
         "hello <s> \xff 12 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa b";
-    for (int which = 0; which < 2; which++) {
+    for (int which = 0; which < 3; which++) {
         ti_buf file = {0};
         ti_gguf g;
         tern_err err = {0};
-        which ? tb_spm(&spec) : tb_bpe(&spec);
+        which == 1 ? tb_spm(&spec) : tb_bpe(&spec);
+        spec.pre = which == 1 ? NULL : which == 2 ? "llama-bpe" : "gpt-2";
         spec.chat = chat;
         spec.add_bos = 2;
         tb_write(&file, &spec);
@@ -860,6 +874,39 @@ static void test_no_memory(void **state)
     }
 }
 
+/* The same for vocabularies so large that every table is a request of its own. */
+static void test_no_memory_large(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"gpt-2", "llama-spm"};
+    for (int which = 0; which < 2; which++) {
+        char path[1024];
+        const char *data = getenv("TERN_DATA");
+        snprintf(path, sizeof path, "%s/tok/vectors/ggml-vocab-%s.gguf",
+                 data ? data : "../shared/data", names[which]);
+        ti_gguf g;
+        tern_err err = {0};
+        const ti_gguf_opts opts = {.directory_only = true};
+        if (ti_gguf_open(&g, path, &opts, &err) != TERN_OK) {
+            print_message("SKIPPED: no %s\n", path);
+            skip();
+        }
+        bool failed = true;
+        int refused = 0;
+        for (long k = 0; failed; k++) {
+            ti_vocab *v = NULL;
+            oom_fail_at(k);
+            tern_status status = ti_vocab_create(&v, &g, &err);
+            failed = oom_disarm();
+            assert_true(status == TERN_OK || (failed && status == TERN_NOMEM && !v));
+            refused += status == TERN_NOMEM;
+            ti_vocab_destroy(v);
+        }
+        assert_true(refused >= 5);
+        ti_gguf_close(&g);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -887,6 +934,7 @@ int main(void)
         cmocka_unit_test(test_long_runs),
         cmocka_unit_test(test_threads),
         cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_no_memory_large),
     };
     return cmocka_run_group_tests_name("tok", tests, NULL, NULL);
 }
