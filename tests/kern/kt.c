@@ -12,7 +12,7 @@
 
 #include "kern/pack.h"
 
-enum { MAX_MESSAGES = 40 };
+enum { MAX_MESSAGES = 40, HUGE_BYTES = 4 << 20 };
 
 static struct {
     unsigned long passed, failed;
@@ -100,6 +100,11 @@ kt_buf kt_alloc(size_t bytes, size_t align)
     if (map == MAP_FAILED) {
         give_up("no memory");
     }
+#ifdef MADV_HUGEPAGE
+    if (data >= (size_t)HUGE_BYTES) { /* as the engine's own memory for weights */
+        madvise(map, data, MADV_HUGEPAGE);
+    }
+#endif
     b.map = map;
     memset(b.map, KT_CANARY, data);
     if (mprotect(b.map + data, page, PROT_NONE) != 0) {
