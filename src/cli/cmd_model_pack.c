@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+
 #include "cli/cmd.h"
 #include "cli/common.h"
+#include "cli/models.h"
 #include "cli/out.h"
+#include "model/pack_file.h"
 
 typedef struct pack_args {
     ti_model_args model;
@@ -32,9 +36,27 @@ static const ti_operand operands[] = {
 
 static tern_status run(const void *values, const ti_operands *given, tern_err *err)
 {
-    (void)values;
-    (void)given;
-    return ti_fail(err, TERN_UNAVAILABLE, "pack", TI_NO_OFFSET, "pending");
+    const pack_args *args = values;
+    tern_model_opts how;
+    ti_progress progress;
+    char *path;
+    if (!args->output) {
+        return ti_fail(err, TERN_USAGE, "model pack", TI_NO_OFFSET,
+                       "the output is missing: -o FILE");
+    }
+    ti_interrupt_catch();
+    TI_TRY(ti_model_path(&path, given->items[0], err));
+    ti_model_opts(&how, &args->model);
+    how.progress = ti_progress_step;
+    how.progress_user = &progress;
+    ti_progress_begin(&progress, "packing", "");
+    tern_status status = ti_pack_file(path, args->output, &how, err);
+    ti_progress_end(&progress);
+    free(path);
+    if (status == TERN_OK) {
+        ti_note("'%s' is written; 'tern model verify' checks it", args->output);
+    }
+    return status;
 }
 
 const ti_command ti_cmd_model_pack = {

@@ -14,6 +14,8 @@
 
 static const char module[] = "model";
 
+enum { ZERO_CODE = 1, LAST_CODE = 2 }; /* weight + 1 */
+
 static void fail_once(ti_loader *l, tern_status status, const tern_err *err)
 {
     int expected = TERN_OK;
@@ -56,6 +58,15 @@ static tern_status check_floats(const ti_job *j, uint64_t r0, uint64_t r1, tern_
                           "tensor '%s' has elements that are not finite", j->tensor->name);
 }
 
+static bool all_ternary(const uint8_t *codes, size_t n)
+{
+    uint8_t most = 0;
+    for (size_t i = 0; i < n; i++) {
+        most = codes[i] > most ? codes[i] : most;
+    }
+    return most <= LAST_CODE;
+}
+
 static tern_status repack(const ti_job *j, uint64_t r0, uint64_t r1, tern_err *err)
 {
     const ti_mat *from = &j->from;
@@ -69,12 +80,20 @@ static tern_status repack(const ti_job *j, uint64_t r0, uint64_t r1, tern_err *e
         size_t n = r1 - r < grain ? (size_t)(r1 - r) : grain;
         for (size_t i = 0; i < n; i++) {
             ti_unpack_codes(codes + i * from->k, from, (size_t)r + i);
-            scales[r + i] = from->scales[r + i] * j->factor;
+            scales[r + i] = from->scales[r + i];
+        }
+        if (!all_ternary(codes, n * from->k)) {
+            free(codes);
+            return ti_fail(err, TERN_CORRUPT, module, j->tensor->offset,
+                           "tensor '%s' is not ternary", j->tensor->name);
         }
         ti_pack_codes(j->mat->layout, (void *)(uintptr_t)j->mat->data, j->mat->kp, codes,
                       from->k, (size_t)r, n);
     }
     free(codes);
+    /* T2 in rows, T5 in panels of three: about that part of the data. */
+    uint64_t row_bytes = (from->bytes - from->rows * sizeof(float)) / from->rows;
+    drop_pages((const uint8_t *)from->data + r0 * row_bytes, (r1 - r0) * row_bytes);
     return TERN_OK;
 }
 
@@ -83,30 +102,40 @@ static tern_status transpose(const ti_job *j, uint64_t c0, uint64_t c1, tern_err
 {
     const ti_source *s = &j->src;
     size_t n = (size_t)(c1 - c0), rows = (size_t)s->rows;
-    uint8_t *codes = ti_calloc(n, rows), *run = ti_calloc(n, 1);
+    uint8_t *codes = ti_calloc(n, rows), *row = ti_calloc(s->k, 1);
     float *scales = ti_calloc(n, sizeof *scales);
     tern_status status = TERN_OK;
-    if (!codes || !run || !scales) {
+    if (!codes || !row || !scales) {
         status = ti_fail_nomem(err, module, (uint64_t)n * rows, "a transposed matrix");
         goto out;
     }
     for (size_t r = 0; r < rows; r++) {
-        uint32_t scale_run;
-        if (!ti_type_to_trits(run, scales, &scale_run, s->type, s->data, s->k, s->rows, r, c0,
-                              n)) {
+        uint32_t scale_run = 0;
+        const uint8_t *run = row;
+        if (j->from.data) {
+            ti_unpack_codes(row, &j->from, r);
+            run = row + c0;
+            scales[0] = 1.0f;
+            scale_run = (uint32_t)n;
+        }
+        bool good = j->from.data ? all_ternary(run, n)
+                                 : ti_type_to_trits(row, scales, &scale_run, s->type, s->data,
+                                                    s->k, s->rows, r, c0, n);
+        if (!good) {
             status = ti_fail(err, TERN_CORRUPT, module, j->tensor->offset,
                              "tensor '%s' is not ternary", j->tensor->name);
             goto out;
         }
         for (size_t c = 0; c < n; c++) {
-            codes[c * rows + r] = run[c];
+            /* Behind a scale of zero all weights are zero, whatever the codes say. */
+            codes[c * rows + r] = scales[c / scale_run] == 0.0f ? ZERO_CODE : run[c];
         }
     }
     ti_pack_codes(TI_L_T2, (void *)(uintptr_t)j->mat->data, j->mat->kp, codes, rows, (size_t)c0,
                   n);
 out:
     free(codes);
-    free(run);
+    free(row);
     free(scales);
     return status;
 }
@@ -200,11 +229,29 @@ static tern_status place_and_work(ti_loader *l, tern_err *err)
     return status;
 }
 
+/* A file that has packed matrices says which version of the layouts they are in. */
+static tern_status check_version(const ti_gguf *gguf, tern_err *err)
+{
+    uint32_t version = TI_PACK_VERSION;
+    bool packed = false;
+    for (size_t i = 0; i < gguf->n_tensors; i++) {
+        packed = packed || gguf->tensors[i].type->type >= TI_PACK_FIRST;
+    }
+    TI_TRY(ti_gguf_get_u32(gguf, TI_KEY_PACK_VERSION, packed, &version, err));
+    if (version != TI_PACK_VERSION) {
+        return ti_fail(err, TERN_UNSUPPORTED, module, TI_NO_OFFSET,
+                       "key '%s' is %u, and this tern reads %d: pack the model again",
+                       TI_KEY_PACK_VERSION, version, TI_PACK_VERSION);
+    }
+    return TERN_OK;
+}
+
 tern_status ti_weights_load(tern_model *model, const tern_model_opts *opts, tern_err *err)
 {
     const ti_config *c = &model->config;
     const ti_gguf_tensor *embd = NULL;
-    TI_TRY(ti_load_find(model, "token_embd.weight", c->n_embd, c->n_vocab, &embd, err));
+    TI_TRY(check_version(&model->gguf, err));
+    TI_TRY(ti_load_find(&model->gguf, "token_embd.weight", c->n_embd, c->n_vocab, &embd, err));
     if (!embd->type->decodable) {
         return ti_fail(err, TERN_UNSUPPORTED, module, embd->offset,
                        "tensor 'token_embd.weight': type %s is not supported here",

@@ -10,6 +10,12 @@
 
 enum { TI_SLOTS_PER_LAYER = 7 };
 
+/* In files with packed matrices: which version of the layouts of kern/pack.h they have, and
+ * whether the head is there although the model has none of its own. */
+#define TI_KEY_PACK_VERSION "tern.pack.version"
+#define TI_KEY_PACK_TIED "tern.pack.tied_head"
+enum { TI_PACK_VERSION = 1 };
+
 typedef enum ti_job_kind {
     TI_JOB_PACK,      /* from the file's type */
     TI_JOB_REPACK,    /* from the other packed ternary layout */
@@ -21,7 +27,7 @@ typedef struct ti_job {
     ti_job_kind kind;
     const ti_gguf_tensor *tensor;
     ti_source src;
-    ti_mat from; /* TI_JOB_REPACK */
+    ti_mat from; /* where it lies packed in the file; data NULL when it does not */
     ti_mat *mat;
     size_t at, scales_at; /* places in the region */
     float factor;         /* of all scales: an extra `.scale` tensor */
@@ -48,12 +54,25 @@ tern_status ti_load_vectors(tern_model *model, tern_err *err);
 tern_status ti_load_refuse_unused(const tern_model *model, const ti_mat_slot *slots,
                                   size_t n_slots, tern_err *err);
 
-/* Finds a tensor and checks its shape. */
-tern_status ti_load_find(const tern_model *model, const char *name, uint64_t k, uint64_t rows,
+/* Finds a tensor and checks its shape.  Errors: TERN_CORRUPT. */
+tern_status ti_load_find(const ti_gguf *gguf, const char *name, uint64_t k, uint64_t rows,
                          const ti_gguf_tensor **out, tern_err *err);
 
 /* Fills loader->jobs (room for n_slots + n_layer) and binds what needs no work. */
 tern_status ti_load_plan(ti_loader *l, const ti_mat_slot *slots, size_t n_slots, tern_err *err);
+
+/* Finds the packed layout that a tensor type is; false for types of other programs. */
+bool ti_load_packed_layout(ti_type type, ti_layout *layout);
+
+/* Fills in a matrix that lies packed in the file, its row scales included.
+ * Errors: TERN_CORRUPT. */
+tern_status ti_load_bind_packed(const ti_gguf *gguf, ti_mat *mat, const ti_gguf_tensor *t,
+                                ti_layout layout, tern_err *err);
+
+/* Finds the factor of all scales of a matrix: its tensor "<stem>.scale" of one number, 1 where
+ * there is none.  Errors: TERN_CORRUPT, TERN_UNSUPPORTED. */
+tern_status ti_load_extra_scale(const ti_gguf *gguf, const ti_gguf_tensor *t, float *factor,
+                                tern_err *err);
 
 /* Whether a layout has row scales of its own. */
 static inline bool ti_load_has_scales(ti_layout layout)

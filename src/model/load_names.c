@@ -32,10 +32,10 @@ size_t ti_weights_slots(tern_model *model, ti_mat_slot *slots)
     return n + 1;
 }
 
-tern_status ti_load_find(const tern_model *model, const char *name, uint64_t k, uint64_t rows,
+tern_status ti_load_find(const ti_gguf *gguf, const char *name, uint64_t k, uint64_t rows,
                          const ti_gguf_tensor **out, tern_err *err)
 {
-    const ti_gguf_tensor *t = ti_gguf_tensor_find(&model->gguf, name);
+    const ti_gguf_tensor *t = ti_gguf_tensor_find(gguf, name);
     if (!t) {
         return ti_fail(err, TERN_CORRUPT, module, TI_NO_OFFSET, "tensor '%s' is missing", name);
     }
@@ -54,7 +54,7 @@ static tern_status load_vector(tern_model *model, const char *name, uint64_t n,
                                const float **out, tern_err *err)
 {
     const ti_gguf_tensor *t = NULL;
-    TI_TRY(ti_load_find(model, name, n, 1, &t, err));
+    TI_TRY(ti_load_find(&model->gguf, name, n, 1, &t, err));
     ti_type type = t->type->type;
     if (type != TI_F32 && type != TI_F16 && type != TI_BF16) {
         return ti_fail(err, TERN_UNSUPPORTED, module, t->offset,

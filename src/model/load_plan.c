@@ -9,7 +9,7 @@ static const char module[] = "model";
 
 enum { PIECE_WEIGHTS = 4 << 20, TRANSPOSE_COLUMNS = 256 };
 
-static bool packed_layout(ti_type type, ti_layout *layout)
+bool ti_load_packed_layout(ti_type type, ti_layout *layout)
 {
     static const struct {
         ti_type type;
@@ -26,9 +26,8 @@ static bool packed_layout(ti_type type, ti_layout *layout)
     return false;
 }
 
-/* Fills in a matrix that lies packed in the file. */
-static tern_status bind_packed(const tern_model *model, ti_mat *mat, const ti_gguf_tensor *t,
-                               ti_layout layout, tern_err *err)
+tern_status ti_load_bind_packed(const ti_gguf *gguf, ti_mat *mat, const ti_gguf_tensor *t,
+                                ti_layout layout, tern_err *err)
 {
     uint32_t kp = 0;
     size_t need = ti_pack_bytes(layout, t->rows, t->dims[0], &kp);
@@ -44,23 +43,29 @@ static tern_status bind_packed(const tern_model *model, ti_mat *mat, const ti_gg
                     .bytes = need};
     if (ti_load_has_scales(layout)) {
         char name[TI_GGUF_MAX_NAME_BYTES + 16];
-        size_t stem = strlen(t->name) - strlen("weight");
+        size_t stem = strlen(t->name) - strlen("weight"); /* slots' names end so */
         snprintf(name, sizeof name, "%.*srow_scale", (int)stem, t->name);
         const ti_gguf_tensor *s = NULL;
-        TI_TRY(ti_load_find(model, name, t->rows, 1, &s, err));
+        TI_TRY(ti_load_find(gguf, name, t->rows, 1, &s, err));
         if (s->type->type != TI_F32 || (uintptr_t)s->data % sizeof(float) != 0) {
             return ti_fail(err, TERN_CORRUPT, module, s->offset, "tensor '%s' must be F32",
                            name);
         }
         mat->scales = (const float *)(const void *)s->data;
         mat->bytes += s->bytes;
+        for (uint64_t r = 0; r < t->rows; r++) {
+            if (!__builtin_isfinite(mat->scales[r])) {
+                return ti_fail(err, TERN_CORRUPT, module, s->offset,
+                               "tensor '%s': element %llu is not finite", name,
+                               (unsigned long long)r);
+            }
+        }
     }
     return TERN_OK;
 }
 
-/* Factor of an optional "<stem>.scale" tensor of one number. */
-static tern_status extra_scale(const tern_model *model, const ti_gguf_tensor *t, float *factor,
-                               tern_err *err)
+tern_status ti_load_extra_scale(const ti_gguf *gguf, const ti_gguf_tensor *t, float *factor,
+                                tern_err *err)
 {
     char name[TI_GGUF_MAX_NAME_BYTES + 16];
     size_t len = strlen(t->name);
@@ -69,11 +74,11 @@ static tern_status extra_scale(const tern_model *model, const ti_gguf_tensor *t,
         return TERN_OK;
     }
     snprintf(name, sizeof name, "%.*sscale", (int)(len - 6), t->name);
-    if (!ti_gguf_tensor_find(&model->gguf, name)) {
+    if (!ti_gguf_tensor_find(gguf, name)) {
         return TERN_OK;
     }
     const ti_gguf_tensor *s = NULL;
-    TI_TRY(ti_load_find(model, name, 1, 1, &s, err));
+    TI_TRY(ti_load_find(gguf, name, 1, 1, &s, err));
     if (s->type->type != TI_F32) {
         return ti_fail(err, TERN_UNSUPPORTED, module, s->offset, "tensor '%s' must be F32",
                        name);
@@ -118,27 +123,50 @@ static void cut(ti_loader *l, ti_job *j, uint64_t rows, uint64_t k, size_t grain
     l->n_jobs++;
 }
 
-static tern_status plan_matrix(ti_loader *l, ti_mat *mat, const ti_gguf_tensor *t,
-                               ti_layout ternary, ti_layout forced, tern_err *err)
+/* What is wanted of a matrix. */
+typedef struct wish {
+    ti_layout ternary; /* of ternary weights */
+    ti_layout forced;  /* whatever the file has; TI_L_COUNT = its own */
+    bool repack;       /* also ternary weights that are packed in the file already */
+} wish;
+
+/* A matrix that is packed in the file is used where it lies, even if another layout were
+ * faster here: whoever packed it chose, and memory stays shared.  It is packed again when that
+ * is asked for. */
+static tern_status plan_packed(ti_loader *l, ti_job *j, ti_layout layout, wish want,
+                               tern_err *err)
+{
+    const ti_gguf_tensor *t = j->tensor;
+    if (j->factor != 1.0f || (want.forced != TI_L_COUNT && want.forced != layout)) {
+        return ti_fail(err, TERN_UNSUPPORTED, module, t->offset,
+                       "tensor '%s' is packed as %s and cannot %s", t->name,
+                       ti_layout_name(layout),
+                       j->factor != 1.0f ? "have a .scale tensor" : "get another type");
+    }
+    TI_TRY(ti_load_bind_packed(&l->model->gguf, j->mat, t, layout, err));
+    if (ti_load_has_scales(layout) && layout != want.ternary && want.repack) {
+        j->kind = TI_JOB_REPACK;
+        j->from = *j->mat;
+        TI_TRY(reserve(l, j, want.ternary, t->rows, t->dims[0], err));
+        cut(l, j, t->rows, t->dims[0], ti_layout_grain(want.ternary));
+    }
+    return TERN_OK;
+}
+
+static tern_status plan_matrix(ti_loader *l, ti_mat *mat, const ti_gguf_tensor *t, wish want,
+                               tern_err *err)
 {
     tern_model *model = l->model;
     ti_job *j = &l->jobs[l->n_jobs];
     *j = (ti_job){.tensor = t,
                   .mat = mat,
                   .src = {.type = t->type, .data = t->data, .rows = t->rows, .k = t->dims[0]}};
-    TI_TRY(extra_scale(model, t, &j->factor, err));
+    TI_TRY(ti_load_extra_scale(&model->gguf, t, &j->factor, err));
     ti_layout layout;
-    if (packed_layout(t->type->type, &layout)) {
-        TI_TRY(bind_packed(model, mat, t, layout, err));
-        if (ti_load_has_scales(layout) && layout != ternary) {
-            j->kind = TI_JOB_REPACK;
-            j->from = *mat;
-            TI_TRY(reserve(l, j, ternary, t->rows, t->dims[0], err));
-            cut(l, j, t->rows, t->dims[0], ti_layout_grain(ternary));
-        }
-        return TERN_OK;
+    if (ti_load_packed_layout(t->type->type, &layout)) {
+        return plan_packed(l, j, layout, want, err);
     }
-    layout = forced != TI_L_COUNT ? forced : ti_pack_choose(&j->src, ternary);
+    layout = want.forced != TI_L_COUNT ? want.forced : ti_pack_choose(&j->src, want.ternary);
     if (layout == TI_L_COUNT) {
         return ti_fail(err, TERN_UNSUPPORTED, module, t->offset,
                        "tensor '%s': type %s cannot be a matrix", t->name, t->type->name);
@@ -173,9 +201,12 @@ static tern_status plan_transpose(ti_loader *l, ti_layer *layer, const ti_gguf_t
         .tensor = down,
         .mat = &layer->down_t,
         .factor = 1.0f,
-        .from = layer->down,
         .src = {
             .type = down->type, .data = down->data, .rows = down->rows, .k = down->dims[0]}};
+    ti_layout layout;
+    if (ti_load_packed_layout(down->type->type, &layout)) {
+        TI_TRY(ti_load_bind_packed(&l->model->gguf, &j->from, down, layout, err));
+    }
     TI_TRY(reserve(l, j, TI_L_T2, down->dims[0], down->rows, err));
     cut(l, j, down->dims[0], down->rows, TRANSPOSE_COLUMNS);
     return TERN_OK;
@@ -186,7 +217,8 @@ static ti_layout head_layout(const tern_model *model, const ti_gguf_tensor *t,
 {
     ti_type type = t->type->type;
     bool floats = type == TI_F32 || type == TI_F16 || type == TI_BF16;
-    bool whole_blocks = t->dims[0] % TI_BLOCK == 0 && t->type->decodable;
+    bool whole_blocks =
+        t->dims[0] % TI_BLOCK == 0 && (t->type->decodable || type >= TI_PACK_FIRST);
     if (wanted && strcmp(wanted, "q8_0") == 0 && whole_blocks) {
         return TI_L_G8;
     }
@@ -208,10 +240,11 @@ tern_status ti_load_plan(ti_loader *l, const ti_mat_slot *slots, size_t n_slots,
 {
     tern_model *model = l->model;
     const ti_config *c = &model->config;
-    ti_layout ternary = model->kern->ternary;
+    wish want = {model->kern->ternary, TI_L_COUNT, l->opts->layout != NULL};
     if (l->opts->layout) {
-        ternary = strcmp(l->opts->layout, "t5") == 0 ? TI_L_T5 : TI_L_T2;
+        want.ternary = strcmp(l->opts->layout, "t5") == 0 ? TI_L_T5 : TI_L_T2;
     }
+    const wish skipped = {TI_L_T2, TI_L_COUNT, true}; /* rows that exact sparsity skips */
     uint64_t q_dim = (uint64_t)c->n_head * c->head_dim;
     uint64_t kv_dim = (uint64_t)c->n_head_kv * c->head_dim;
     const uint64_t shape[TI_SLOTS_PER_LAYER][2] = {
@@ -220,18 +253,18 @@ tern_status ti_load_plan(ti_loader *l, const ti_mat_slot *slots, size_t n_slots,
     for (size_t s = 0; s + 1 < n_slots; s++) {
         const uint64_t *dims = shape[s % TI_SLOTS_PER_LAYER];
         const ti_gguf_tensor *t = NULL;
-        TI_TRY(ti_load_find(model, slots[s].name, dims[0], dims[1], &t, err));
+        TI_TRY(ti_load_find(&model->gguf, slots[s].name, dims[0], dims[1], &t, err));
         bool up = s % TI_SLOTS_PER_LAYER == 5, down = s % TI_SLOTS_PER_LAYER == 6;
-        TI_TRY(plan_matrix(l, slots[s].mat, t, up && model->sparse ? TI_L_T2 : ternary,
-                           TI_L_COUNT, err));
+        TI_TRY(plan_matrix(l, slots[s].mat, t, up && model->sparse ? skipped : want, err));
         ti_layer *layer = &model->layers[s / TI_SLOTS_PER_LAYER];
         if (down && model->sparse && ti_load_has_scales(layer->down.layout) &&
-            layer->up.layout == TI_L_T2 && t->type->ternary) {
+            layer->up.layout == TI_L_T2) {
             TI_TRY(plan_transpose(l, layer, t, err));
         }
     }
     const ti_gguf_tensor *head = NULL;
-    TI_TRY(ti_load_find(model, slots[n_slots - 1].name, c->n_embd, c->n_vocab, &head, err));
-    return plan_matrix(l, &model->head, head, ternary, head_layout(model, head, l->opts->head),
-                       err);
+    TI_TRY(
+        ti_load_find(&model->gguf, slots[n_slots - 1].name, c->n_embd, c->n_vocab, &head, err));
+    want.forced = head_layout(model, head, l->opts->head);
+    return plan_matrix(l, &model->head, head, want, err);
 }

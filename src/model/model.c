@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/weights.h"
+#include "model/load.h"
 
 static const char module[] = "model";
 
@@ -119,6 +119,22 @@ static void describe_weights(tern_model *model)
     d->weight_type = body ? body->type->name : "";
 }
 
+/* Weights of all tensors; what packing added to the file is counted once. */
+static uint64_t count_params(const ti_gguf *gguf)
+{
+    uint64_t n = 0;
+    bool tied = false;
+    (void)ti_gguf_get_bool(gguf, TI_KEY_PACK_TIED, false, &tied, NULL);
+    for (size_t i = 0; i < gguf->n_tensors; i++) {
+        const ti_gguf_tensor *t = &gguf->tensors[i];
+        const char *dot = strrchr(t->name, '.');
+        bool added = (dot && strcmp(dot, ".row_scale") == 0) ||
+                     (tied && strcmp(t->name, "output.weight") == 0);
+        n += added ? 0 : t->dims[0] * t->rows;
+    }
+    return n;
+}
+
 static void describe(tern_model *model)
 {
     const ti_config *c = &model->config;
@@ -137,9 +153,7 @@ static void describe(tern_model *model)
                            .n_head_kv = c->n_head_kv,
                            .head_dim = c->head_dim,
                            .n_ff = c->n_ff};
-    for (size_t i = 0; i < model->gguf.n_tensors; i++) {
-        d->n_params += model->gguf.tensors[i].dims[0] * model->gguf.tensors[i].rows;
-    }
+    d->n_params = count_params(&model->gguf);
     if (!model->vocab_only) {
         describe_weights(model);
     }
