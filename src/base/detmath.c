@@ -24,6 +24,20 @@ static const double ln2_high = 0x1.62e42feep-1, ln2_low = 0x1.a39ef35793c76p-33;
 
 double ti_exp(double x)
 {
+    /* 1/k!: |r| <= 0.35, the next term is below 2e-16 r. */
+    static const double taylor[] = {1.0,
+                                    1.0,
+                                    1.0 / 2,
+                                    1.0 / 6,
+                                    1.0 / 24,
+                                    1.0 / 120,
+                                    1.0 / 720,
+                                    1.0 / 5040,
+                                    1.0 / 40320,
+                                    1.0 / 362880,
+                                    1.0 / 3628800,
+                                    1.0 / 39916800,
+                                    1.0 / 479001600};
     if (!(x > -708.0)) {
         return x == x ? 0.0 : x;
     }
@@ -33,11 +47,11 @@ double ti_exp(double x)
     const double magic = 0x1.8p52; /* adding it rounds to an integer, ties to even */
     double n = (x * 0x1.71547652b82fep0 + magic) - magic;
     double r = (x - n * ln2_high) - n * ln2_low;
-    /* Taylor: |r| <= 0.35, the term of degree 14 is below 5e-18. */
-    double p = 1.0;
-    for (int i = 13; i > 0; i--) {
-        p = 1.0 + p * r / (double)i;
+    double p = taylor[12];
+    for (int i = 11; i >= 0; i--) {
+        p = p * r + taylor[i];
     }
+    /* Two factors: 2^n itself may lie outside of the normal numbers. */
     int64_t e = (int64_t)n;
     double half = from_bits((uint64_t)(1023 + e / 2) << 52);
     double rest = from_bits((uint64_t)(1023 + (e - e / 2)) << 52);

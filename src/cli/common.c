@@ -18,6 +18,7 @@ void ti_model_opts(tern_model_opts *out, const ti_model_args *args)
         .i2s = (tern_i2s_layout)args->i2s,
         .q2_0_group = groups[args->q2_0],
         .sparse = (tern_sparse_mode)args->sparse,
+        .act = (tern_act_mode)args->act,
         .head = args->head,
         .layout = args->layout,
     };

@@ -20,6 +20,7 @@ typedef struct ti_model_args {
     uint32_t i2s;    /* tern_i2s_layout */
     uint32_t q2_0;   /* index into "auto|64|128" */
     uint32_t sparse; /* tern_sparse_mode */
+    uint32_t act;    /* tern_act_mode */
     const char *head, *layout;
 } ti_model_args;
 
@@ -57,7 +58,10 @@ typedef struct ti_model_args {
      .offset = offsetof(S, m.layout)},                                                         \
     {.type = TI_OPT_CHOICE, .name = "sparse", .metavar = "WHEN",                               \
      .help = "skip what a zero gate makes unnecessary; the bits are the same either way",      \
-     .choices = "auto|off|on", .words = TI_WORDS_CHOICES, .offset = offsetof(S, m.sparse)}
+     .choices = "auto|off|on", .words = TI_WORDS_CHOICES, .offset = offsetof(S, m.sparse)},    \
+    {.type = TI_OPT_CHOICE, .name = "act", .metavar = "BITS",                                  \
+     .help = "bits of the inputs of 4- to 8-bit matrices; ternary ones always have 8",         \
+     .choices = "16|8", .words = TI_WORDS_CHOICES, .offset = offsetof(S, m.act)}
 
 /* --- the session ------------------------------------------------------------------------- */
 

@@ -2,13 +2,15 @@
 /* A vocabulary has 100,000 entries and a few of them matter, so nothing here sorts it: top-k
  * keeps a heap of k, and top-p first drops what cannot be in its set.
  *
- * All probabilities are weights exp(logit - highest logit) in double, by an exp of its own: the
+ * All probabilities are weights exp(logit - highest logit) in double, by base/detmath.h: the
  * C library's differs between systems. */
 #include "model/sampler.h"
 
 #include <float.h>
 #include <math.h>
 #include <string.h>
+
+#include "base/detmath.h"
 
 static const char module[] = "sampler";
 
@@ -181,34 +183,7 @@ static void apply_penalties(const workspace *w, size_t n, const tern_sampler_opt
 /* exp(x) for x <= 0, and 0 where it is too small to count beside 1 even a million times. */
 static double weight_of(double x)
 {
-    static const double inverse_factorial[] = {1.0,
-                                               1.0,
-                                               1.0 / 2,
-                                               1.0 / 6,
-                                               1.0 / 24,
-                                               1.0 / 120,
-                                               1.0 / 720,
-                                               1.0 / 5040,
-                                               1.0 / 40320,
-                                               1.0 / 362880,
-                                               1.0 / 3628800,
-                                               1.0 / 39916800,
-                                               1.0 / 479001600};
-    const double log2_e = 0x1.71547652b82fep0, magic = 0x1.8p52; /* + magic rounds */
-    const double ln2_high = 0x1.62e42feep-1, ln2_low = 0x1.a39ef35793c76p-33;
-    if (!(x > -50.0)) {
-        return 0.0;
-    }
-    double n = (x * log2_e + magic) - magic;
-    double r = (x - n * ln2_high) - n * ln2_low; /* |r| <= 0.35: the next term is 2e-16 r */
-    double p = inverse_factorial[12];
-    for (int i = 11; i >= 0; i--) {
-        p = p * r + inverse_factorial[i];
-    }
-    uint64_t bits = (uint64_t)(1023 + (int64_t)n) << 52;
-    double scale;
-    memcpy(&scale, &bits, sizeof scale);
-    return p * scale;
+    return x > -50.0 ? ti_exp(x) : 0.0;
 }
 
 /* --- order ------------------------------------------------------------------------------- */
