@@ -264,7 +264,7 @@ struct type {
     uint32_t block_bytes; /* bytes a block */
     uint32_t row_head;    /* bytes before the blocks of a row: its scale, f16 or f32 */
     uint32_t tail;        /* bytes after all rows: the tensor's f32 scale and padding */
-    uint32_t int8_run;    /* --act spec: inputs that share a scale; 0 = they stay as they are */
+    uint32_t run;         /* rounded inputs that share a scale; 0 = they stay as they are */
     void (*decode)(double *w, const uint8_t *block);
 };
 
@@ -632,16 +632,19 @@ static void load_weights(struct weights *w, struct config *c, const struct gguf 
 
 /* --- 5. the arithmetic ------------------------------------------------------------------- */
 
-/* The engine multiplies integers: it first rounds the inputs of a product to int8.  That is
- * part of what it is said to compute and no error, so the oracle can do the same (--act spec);
- * what a comparison sees then is all the rest. */
-static void round_to_int8(double *x, uint64_t n)
+/* The engine multiplies integers: it first rounds the inputs of a product, to as many steps on
+ * each side of zero as fit into int8 (ternary weights) or into two int8 (others).  That is part
+ * of what it is said to compute and no error, so the oracle can do the same (--act spec); what
+ * a comparison sees then is all the rest. */
+enum { STEPS_INT8 = 127, STEPS_INT16 = 127 * 255 - 1 };
+
+static void round_to_steps(double *x, uint64_t n, int steps)
 {
     double most = 0;
     for (uint64_t i = 0; i < n; i++) {
         most = fmax(most, fabs(x[i]));
     }
-    double scale = most / 127;
+    double scale = most / steps;
     for (uint64_t i = 0; i < n && scale > 0; i++) {
         x[i] = rint(x[i] / scale) * scale; /* rint: a half goes to the even neighbour */
     }
@@ -663,14 +666,14 @@ static double dot(const double *a, const double *b, uint64_t n)
 
 /* y[t] = W x[t] for a batch of n vectors.  Each row is spelled out once for the whole batch;
  * the matrix is never in memory as doubles. */
-static void multiply(double *y, const struct matrix *m, const double *x, uint64_t n, bool int8)
+static void multiply(double *y, const struct matrix *m, const double *x, uint64_t n, int steps)
 {
     const struct tensor *w = m->w;
     double *inputs = new_vector(n * w->k), *row = new_vector(w->k);
     memcpy(inputs, x, n * w->k * sizeof *x);
-    uint64_t run = w->type->int8_run == ALL ? w->k : w->type->int8_run;
-    for (uint64_t i = 0; i < n * w->k && int8 && run > 0; i += run) {
-        round_to_int8(inputs + i, run);
+    uint64_t run = w->type->run == ALL ? w->k : w->type->run;
+    for (uint64_t i = 0; i < n * w->k && steps && run > 0; i += run) {
+        round_to_steps(inputs + i, run, w->type->run == ALL ? STEPS_INT8 : steps);
     }
     for (uint64_t r = 0; r < w->rows; r++) {
         decode_row(row, w, r);
@@ -718,7 +721,8 @@ enum { BATCH = 32 }; /* most tokens that go through the layers together */
 struct options { /* of the command line, see `usage` */
     const char *model, *tokens, *out;
     enum { GREEDY, TEACHER, LOGITS } mode;
-    bool int8_inputs, half_kv;
+    int steps; /* for the inputs of block types, see round_to_steps(); 0 = nothing is rounded */
+    bool half_kv;
     int q2_block;
     uint64_t n;
 };
@@ -793,9 +797,9 @@ static void attention_block(const struct model *m, struct state *s, uint64_t lay
     double *new_values = values + s->used * kv_dim;
 
     rms_norm(s->normed, s->x, l->attn_norm, n, c->dim, c->eps);
-    multiply(s->q, &l->q, s->normed, n, m->options.int8_inputs);
-    multiply(new_keys, &l->k, s->normed, n, m->options.int8_inputs);
-    multiply(new_values, &l->v, s->normed, n, m->options.int8_inputs);
+    multiply(s->q, &l->q, s->normed, n, m->options.steps);
+    multiply(new_keys, &l->k, s->normed, n, m->options.steps);
+    multiply(new_values, &l->v, s->normed, n, m->options.steps);
     if (c->qk_norms) {
         rms_norm(s->q, s->q, l->q_norm, n * c->heads, d, c->eps);
         rms_norm(new_keys, new_keys, l->k_norm, n * c->kv_heads, d, c->eps);
@@ -819,7 +823,7 @@ static void attention_block(const struct model *m, struct state *s, uint64_t lay
     if (c->sub_norms) {
         rms_norm(s->attended, s->attended, l->attn_sub_norm, n, q_dim, c->eps);
     }
-    multiply(s->added, &l->o, s->attended, n, m->options.int8_inputs);
+    multiply(s->added, &l->o, s->attended, n, m->options.steps);
     for (uint64_t i = 0; i < n * c->dim; i++) {
         s->x[i] += s->added[i];
     }
@@ -832,8 +836,8 @@ static void feed_forward_block(const struct model *m, struct state *s, uint64_t 
     const struct config *c = &m->config;
     const struct layer *l = &m->weights.layers[layer];
     rms_norm(s->normed, s->x, l->ffn_norm, n, c->dim, c->eps);
-    multiply(s->gate, &l->gate, s->normed, n, m->options.int8_inputs);
-    multiply(s->up, &l->up, s->normed, n, m->options.int8_inputs);
+    multiply(s->gate, &l->gate, s->normed, n, m->options.steps);
+    multiply(s->up, &l->up, s->normed, n, m->options.steps);
     for (uint64_t i = 0; i < n * c->hidden; i++) {
         double g = s->gate[i];
         double active = c->relu2 ? (g > 0 ? g * g : 0) : g / (1 + exp(-g));
@@ -842,7 +846,7 @@ static void feed_forward_block(const struct model *m, struct state *s, uint64_t 
     if (c->sub_norms) {
         rms_norm(s->gate, s->gate, l->ffn_sub_norm, n, c->hidden, c->eps);
     }
-    multiply(s->added, &l->down, s->gate, n, m->options.int8_inputs);
+    multiply(s->added, &l->down, s->gate, n, m->options.steps);
     for (uint64_t i = 0; i < n * c->dim; i++) {
         s->x[i] += s->added[i];
     }
@@ -864,7 +868,7 @@ static void forward(const struct model *m, struct state *s, const uint32_t *toke
     s->used += n;
     uint64_t first = last_only ? n - 1 : 0;
     rms_norm(s->normed, s->x + first * c->dim, w->output_norm, n - first, c->dim, c->eps);
-    multiply(logits, &w->output, s->normed, n - first, m->options.int8_inputs);
+    multiply(logits, &w->output, s->normed, n - first, m->options.steps);
 }
 
 /* --- 7. the program ---------------------------------------------------------------------- */
@@ -876,7 +880,8 @@ static const char usage[] =
     "  --teacher       print for each token: position, likeliest next token, its logit,\n"
     "                  how far the second logit is below it\n"
     "  --logits        write the logits after each token, float64 in this machine's order\n"
-    "  --act none|spec spec: round inputs of quantised matrices to int8, as tern specifies\n"
+    "  --act none|spec|int8  round inputs of quantised matrices as tern does: for ternary\n"
+    "                  weights to int8, for others to 16 bits (int8: also to int8)\n"
     "  --kv f64|f16    f16: round keys and values to half precision\n"
     "  --q2-block N    weights a block of tensor type 42: 64 (default) or 128\n"
     "  -o FILE         write there instead of to the standard output\n";
@@ -965,7 +970,9 @@ static void read_options(struct options *o, int argc, char **argv)
         } else if (is(name, "--n") && *value && value[strspn(value, "0123456789")] == '\0') {
             o->n = strtoull(value, NULL, 10);
         } else if (is(name, "--act") && (is(value, "none") || is(value, "spec"))) {
-            o->int8_inputs = is(value, "spec");
+            o->steps = is(value, "spec") ? STEPS_INT16 : 0;
+        } else if (is(name, "--act") && is(value, "int8")) {
+            o->steps = STEPS_INT8;
         } else if (is(name, "--kv") && (is(value, "f64") || is(value, "f16"))) {
             o->half_kv = is(value, "f16");
         } else if (is(name, "--q2-block") && (is(value, "64") || is(value, "128"))) {
