@@ -13,9 +13,7 @@ static bool is_text(ti_str a, const char *b)
 }
 
 /* "<|end_of_sentence|>" with fullwidth bars and U+2581 for the underscores */
-#define DEEPSEEK_END \
-    "<\xef\xbd\x9c"  \
-    "end\xe2\x96\x81of\xe2\x96\x81sentence\xef\xbd\x9c>"
+#define DEEPSEEK_END "<\357\275\234end\342\226\201of\342\226\201sentence\357\275\234>"
 
 /* Texts of tokens that end an answer.  They count only for control tokens: a file that names
  * one end token often has several (Llama 3: <|end_of_text|> is named, <|eot_id|> is used). */

@@ -151,6 +151,14 @@ static void test_bytes(void **state)
     assert_true(ti_vocab_ends(v, TB_EOT)); /* known by its text */
     assert_true(ti_vocab_ends(v, TB_IM_END));
     ti_vocab_destroy(v);
+    /* DeepSeek's, with characters outside ASCII */
+    uint32_t id = tb_add(&spec,
+                         "<\xef\xbd\x9c"
+                         "end\xe2\x96\x81of\xe2\x96\x81sentence\xef\xbd\x9c>",
+                         TB_CONTROL, 0);
+    v = create();
+    assert_true(ti_vocab_ends(v, (tern_token)id));
+    ti_vocab_destroy(v);
 }
 
 static void test_special(void **state)

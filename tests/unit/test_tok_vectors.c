@@ -166,8 +166,7 @@ static void convert_and_check(const char *folder, const char *name)
         print_message("SKIPPED: no $TERN_DATA/%s\n", file);
         skip();
     }
-    ti_buf_addf(&out, "%s/test-vectors-%s-%ld.gguf", build ? build : "/tmp", name,
-                (long)getpid());
+    ti_buf_addf(&out, "%s/test-vectors-%s-%ld.gguf", build ? build : ".", name, (long)getpid());
     if (ti_convert(in.data, out.data, NULL, &err) != TERN_OK) {
         fail_msg("%s: %s", in.data, err.message);
     }
