@@ -36,7 +36,8 @@ int main(int argc, char **argv)
         if (tern_model_token_ends(model, token)) {
             break;
         }
-        fwrite(tern_model_token_bytes(model, token, &len), 1, len, stdout);
+        const char *bytes = tern_model_token_bytes(model, token, &len);
+        fwrite(bytes, 1, len, stdout);
     }
     putchar('\n');
     tern_session_destroy(session);

@@ -65,7 +65,7 @@ $ head -c 5000 tiny.gguf >cut.gguf; tern run -m cut.gguf hello
 ? 4
 
 # Ctrl-C: what there is is printed, and the status says so.
-$ (sleep 60 | tern run -m tiny.gguf - & pid=$!; sleep 0.3; kill -TERM $pid; wait $pid; echo $?)
+$ mkfifo f; tern run -m tiny.gguf - <f & pid=$!; exec 9>f; sleep 0.3; kill -TERM $pid; wait $pid; echo $?
 > 143
 
 # A reader that goes away ends it.

@@ -30,6 +30,6 @@ $ script -qec 'tern --quiet --color never rnu' /dev/null </dev/null | head -n 1 
 
 # A prompt for a person; mistakes do not end the conversation.
 $ printf 'hello\n/hepl\n/quit\n' | script -qec 'tern chat -m chat.gguf -n 4' /dev/null | tr -d '\r' | grep -o '^> \|unknown command\|Ctrl-D ends' | sed 's/^> $/prompt/' | sort | uniq -c | sed 's/^ *//'
-> 3 prompt
 > 1 Ctrl-D ends
+> 3 prompt
 > 1 unknown command
