@@ -6,9 +6,9 @@
 #include "kern/kern.h"
 
 #define TI_YMM_TARGET __attribute__((target("avx2,f16c")))
-#include "kern/x86/ymm_t5.h"
+#include "kern/x86/ymm_set.h"
 
-#define TI_VEC_TARGET __attribute__((target("avx2,f16c")))
+#define TI_VEC_TARGET TI_YMM_TARGET
 #define TI_VEC_NAME(x) avx2_##x
 #define TI_VEC_F16_LOAD(out, ptr)                                                            \
     do {                                                                                     \
@@ -23,9 +23,7 @@
 void ti_kern_init_avx2(ti_kern *k)
 {
     avx2_vec_init(k);
-    k->matmul[TI_L_T2] = matmul_t2;
-    k->matmul[TI_L_T5] = matmul_t5;
-    k->t2_rows = t2_rows;
+    ymm_init(k);
 }
 #else
 typedef int ti_not_on_this_cpu; /* a translation unit may not be empty */

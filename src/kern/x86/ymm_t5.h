@@ -30,8 +30,10 @@ TI_YMM_INLINE t5_tables t5_make_tables(void)
 #define T5_CODES(five) ((five) % 3 | (five) / 3 % 3 << 2 | (five) / 9 << 4)
 #define T5_CODES_4(five) \
     T5_CODES(five), T5_CODES((five) + 1), T5_CODES((five) + 2), T5_CODES((five) + 3)
-    const __m128i low = _mm_setr_epi8(T5_CODES_4(0), T5_CODES_4(4), T5_CODES_4(8), T5_CODES_4(12));
-    const __m128i high = _mm_setr_epi8(T5_CODES_4(16), T5_CODES_4(20), T5_CODES_4(24), 0, 0, 0, 0);
+    const __m128i low =
+        _mm_setr_epi8(T5_CODES_4(0), T5_CODES_4(4), T5_CODES_4(8), T5_CODES_4(12));
+    const __m128i high =
+        _mm_setr_epi8(T5_CODES_4(16), T5_CODES_4(20), T5_CODES_4(24), 0, 0, 0, 0);
     return (t5_tables){_mm256_broadcastsi128_si256(low), _mm256_broadcastsi128_si256(high)};
 }
 
@@ -45,8 +47,8 @@ TI_YMM_INLINE __m256i t5_lookup(const t5_tables *t, __m256i nibbles, __m256i fif
 /* 0xff in byte i of 32 where bit i is set. */
 TI_YMM_INLINE __m256i t5_spread(const uint8_t *bits)
 {
-    const __m256i bytes = _mm256_setr_epi64x(0, 0x0101010101010101, 0x0202020202020202,
-                                             0x0303030303030303);
+    const __m256i bytes =
+        _mm256_setr_epi64x(0, 0x0101010101010101, 0x0202020202020202, 0x0303030303030303);
     const __m256i bit = _mm256_set1_epi64x((long long)0x8040201008040201);
     __m256i b = _mm256_shuffle_epi8(repeat4((const int8_t *)bits), bytes);
     return _mm256_cmpeq_epi8(_mm256_and_si256(b, bit), bit);
@@ -63,7 +65,8 @@ TI_YMM_INLINE void t5_step(t5_sums *s, const t5_tables *t, __m256i nibbles, cons
                            const int8_t *q, size_t stride, const int m)
 {
     const __m256i one = _mm256_set1_epi8(3), four = _mm256_set1_epi8(12);
-    __m256i codes = t5_lookup(t, _mm256_and_si256(nibbles, _mm256_set1_epi8(15)), t5_spread(bits));
+    __m256i codes =
+        t5_lookup(t, _mm256_and_si256(nibbles, _mm256_set1_epi8(15)), t5_spread(bits));
     __m256i row0 = _mm256_and_si256(codes, one), row1 = _mm256_and_si256(codes, four);
     __m256i row2 = _mm256_and_si256(_mm256_srli_epi16(codes, 4), one);
     TI_YMM_UNROLL
@@ -164,9 +167,10 @@ TI_YMM_FN void t5_direct(float *y, size_t ldy, const ti_mat *w, const ti_act *x,
 TI_YMM_INLINE __m256i t5_spread4(__m256i words, size_t g)
 {
     const __m256i bit = _mm256_set1_epi32(g % 2 ? (int)0x80402010 : 0x08040201);
-    const __m256i lanes = _mm256_setr_epi8(0, 0, 0, 0, 4, 4, 4, 4, 8, 8, 8, 8, 12, 12, 12, 12, 0,
-                                           0, 0, 0, 4, 4, 4, 4, 8, 8, 8, 8, 12, 12, 12, 12);
-    __m256i b = _mm256_shuffle_epi8(words, _mm256_add_epi8(lanes, _mm256_set1_epi8((char)(g / 2))));
+    const __m256i lanes = _mm256_setr_epi8(0, 0, 0, 0, 4, 4, 4, 4, 8, 8, 8, 8, 12, 12, 12, 12,
+                                           0, 0, 0, 0, 4, 4, 4, 4, 8, 8, 8, 8, 12, 12, 12, 12);
+    __m256i b =
+        _mm256_shuffle_epi8(words, _mm256_add_epi8(lanes, _mm256_set1_epi8((char)(g / 2))));
     return _mm256_cmpeq_epi8(_mm256_and_si256(b, bit), bit);
 }
 

@@ -6,12 +6,11 @@
  * order [column / 4][row][4], so that a lane is a row and nothing is reduced, and a block of
  * 16 rows x TILE_M inputs stays in registers.
  *
- * All sums are of code * q with codes 0..2, and the sum of q is subtracted at the end.  In int32
- * they are exact for 2^31 / (2 * 127) = 8.4 million columns.  In int16 one addition is at most
- * 508, four times that where codes were not shifted down:
- *   64 additions of codes     64 *  508 = 32512 < 32768
- *   16 additions of 4 * codes 16 * 2032 = 32512, divided by 4 before it is added to as many of
- *                             codes: 16 * 508 + 8128 = 16256 */
+ * All sums are of code * q with codes 0..2, and the sum of q is subtracted at the end.  In
+ * int32 they are exact for 2^31 / (2 * 127) = 8.4 million columns.  In int16 one addition is at
+ * most 508, four times that where codes were not shifted down: 64 additions of codes     64 *
+ * 508 = 32512 < 32768 16 additions of 4 * codes 16 * 2032 = 32512, divided by 4 before it is
+ * added to as many of codes: 16 * 508 + 8128 = 16256 */
 #ifndef TI_KERN_X86_YMM_TERNARY_H
 #define TI_KERN_X86_YMM_TERNARY_H
 
@@ -125,8 +124,8 @@ TI_YMM_INLINE __m128i t2_sums(const uint8_t *const row[4], const uint8_t *const 
 }
 
 /* dots[i * 16 + r] for sixteen rows and m inputs, m <= DIRECT_MAX. */
-TI_YMM_INLINE void t2_tile(int32_t *dots, const uint8_t *data, size_t row_bytes, const int8_t *q,
-                           size_t stride, const int m)
+TI_YMM_INLINE void t2_tile(int32_t *dots, const uint8_t *data, size_t row_bytes,
+                           const int8_t *q, size_t stride, const int m)
 {
     const int rows = m == 1 ? 4 : m == 2 ? 2 : 1;
     for (int r = 0; r < 16; r += rows) {
@@ -177,7 +176,8 @@ TI_YMM_FN void t2_direct(float *y, size_t ldy, const ti_mat *w, const ti_act *x,
     }
 }
 
-TI_YMM_FN void t2_rows(float *y, const ti_mat *w, const ti_act *x, const uint32_t *rows, size_t n)
+TI_YMM_FN void t2_rows(float *y, const ti_mat *w, const ti_act *x, const uint32_t *rows,
+                       size_t n)
 {
     size_t row_bytes = ti_t2_row_bytes(w->kp);
     for (size_t j = 0; j < n; j += 4) {
@@ -240,7 +240,8 @@ TI_YMM_FN void tile_products(int32_t *dots, const uint8_t *tile, const ti_act *x
 {
     size_t i = 0;
     for (; i + TILE_M <= x->m; i += TILE_M) {
-        tile_product(dots + i * 16, tile, x->q + i * x->stride + c0, x->stride, columns, TILE_M);
+        tile_product(dots + i * 16, tile, x->q + i * x->stride + c0, x->stride, columns,
+                     TILE_M);
     }
     const int8_t *q = x->q + i * x->stride + c0;
     dots += i * 16;
@@ -274,7 +275,8 @@ TI_YMM_FN void t2_unpack(uint8_t *tile, const uint8_t *data, size_t row_bytes, s
     for (size_t at = 0; at < columns / 4; at += 16) {
         uint8_t *out = tile + at / 64 * (256 * 16) + at % 64 * 16;
         for (size_t r = at % 64 / 4; r < at % 64 / 4 + 4; r++) {
-            _mm_prefetch((const void *)(data + at / 64 * 64 + (AHEAD + r) * row_bytes), _MM_HINT_T1);
+            _mm_prefetch((const void *)(data + at / 64 * 64 + (AHEAD + r) * row_bytes),
+                         _MM_HINT_T1);
         }
         for (size_t g = 0; g < 2; g++, out += 32) {
             __m256i v[4];
