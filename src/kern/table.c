@@ -49,18 +49,19 @@ static void fill(void)
 {
     size_t used = 0;
     for (int i = 0; i < N_LEVELS; i++) {
+        table.usable[i] = ti_cpu_has(levels[i].isa);
+        if (!table.usable[i]) {
+            continue; /* not even init() may run: compilers use the level's instructions in it */
+        }
         if (levels[i].below >= 0) {
             table.set[i] = table.set[levels[i].below];
         }
         levels[i].init(&table.set[i]);
         table.set[i].name = levels[i].name;
         table.set[i].isa = levels[i].isa;
-        table.usable[i] = ti_cpu_has(levels[i].isa);
-        if (table.usable[i]) {
-            int n = snprintf(table.names + used, sizeof table.names - used, "%s%s",
-                             used ? ", " : "", levels[i].name);
-            used += (size_t)n;
-        }
+        int n = snprintf(table.names + used, sizeof table.names - used, "%s%s",
+                         used ? ", " : "", levels[i].name);
+        used += (size_t)n;
     }
     used = 0;
     for (int i = 1; i < N_LEVELS; i++) {
