@@ -89,12 +89,13 @@ static uint64_t digest_of(const ti_gguf *gguf)
     return h ^ gguf->size;
 }
 
-static const char *copy_key(tern_model *model, const char *key)
+/* A text of the file, "" when there is none. */
+static tern_status copy_key(tern_model *model, const char *key, const char **out, tern_err *err)
 {
     ti_str s = {"", 0};
     (void)ti_gguf_get_str(&model->gguf, key, false, &s, NULL);
-    char *copy = ti_arena_strndup(&model->arena, s.data, s.len);
-    return copy ? copy : "";
+    *out = ti_arena_strndup(&model->arena, s.data, s.len);
+    return *out ? TERN_OK : ti_fail_nomem(err, module, s.len, key);
 }
 
 static void describe_weights(tern_model *model)
@@ -135,12 +136,11 @@ static uint64_t count_params(const ti_gguf *gguf)
     return n;
 }
 
-static void describe(tern_model *model)
+static tern_status describe(tern_model *model, tern_err *err)
 {
     const ti_config *c = &model->config;
     tern_model_desc *d = &model->desc;
-    *d = (tern_model_desc){.name = copy_key(model, "general.name"),
-                           .architecture = c->name,
+    *d = (tern_model_desc){.architecture = c->name,
                            .weight_type = "",
                            .layout = "",
                            .kernel = model->kern->name,
@@ -157,6 +157,7 @@ static void describe(tern_model *model)
     if (!model->vocab_only) {
         describe_weights(model);
     }
+    return copy_key(model, "general.name", &d->name, err);
 }
 
 tern_status tern_model_chat_tokens(const tern_model *model, tern_token *out, size_t cap,
@@ -181,9 +182,8 @@ static tern_status fill(tern_model *model, const char *path, const tern_model_op
     if (o->vocab_only) {
         model->vocab_only = true;
         model->config.n_vocab = ti_vocab_size(model->vocab);
-        describe(model);
-        model->desc.architecture = copy_key(model, "general.architecture");
-        return TERN_OK;
+        TI_TRY(describe(model, err));
+        return copy_key(model, "general.architecture", &model->desc.architecture, err);
     }
     TI_TRY(ti_config_read(&model->config, &model->gguf, err));
     model->config.n_vocab = ti_vocab_size(model->vocab);
@@ -199,8 +199,7 @@ static tern_status fill(tern_model *model, const char *path, const tern_model_op
     TI_TRY(ti_weights_load(model, o, err));
     TI_TRY(check_kinds(model, err));
     model->digest = digest_of(&model->gguf);
-    describe(model);
-    return TERN_OK;
+    return describe(model, err);
 }
 
 tern_status tern_model_open(tern_model **out, const char *path, const tern_model_opts *opts,

@@ -54,7 +54,7 @@ run()
     else
         failed=$((failed + 1))
         word=FAILED
-        head -n 20 "$work/$name.out"
+        grep -v 'qemu.*warning: TCG' "$work/$name.out" | head -n 20
     fi
     echo "$word $name ($(($(date +%s) - began)) s): $(tail -n 2 "$work/$name.out" | tr '\n' ';')"
 }
@@ -81,7 +81,7 @@ emulated()
         skip "$1" "no qemu-x86_64-static"
     elif [ "$(uname -m)" != x86_64 ]; then
         skip "$1" "this is no x86-64 machine"
-    elif [ ! -x "$program" ] && ! build gcc-O3 gcc -DCMAKE_C_FLAGS=-O3; then
+    elif ! build gcc-O3 gcc -DCMAKE_C_FLAGS=-O3; then
         failed=$((failed + 1))
     else
         run "$1" qemu-x86_64-static -cpu "$2" "$program" --quick
