@@ -7,6 +7,7 @@
 
 #define TI_YMM_TARGET __attribute__((target("avx2,f16c")))
 #include "kern/x86/ymm_set.h"
+#include "kern/x86/ymm_sparse.h"
 
 #define TI_VEC_TARGET TI_YMM_TARGET
 #define TI_VEC_NAME(x) avx2_##x
@@ -24,6 +25,8 @@ void ti_kern_init_avx2(ti_kern *k)
 {
     avx2_vec_init(k);
     ymm_init(k);
+    k->t2_cols = t2_cols;
+    k->qk_i8 = qk_i8;
 }
 #else
 typedef int ti_not_on_this_cpu; /* a translation unit may not be empty */
