@@ -329,7 +329,8 @@ static void remove_directory(void)
 
 const char *tiny_path(const char *name)
 {
-    static char texts[4][TINY_PATH_BYTES * 2];
+    enum { TEXTS = 16 };
+    static char texts[TEXTS][TINY_PATH_BYTES * 2];
     static unsigned next;
     if (!directory[0]) {
         const char *tmp = getenv("TMPDIR");
@@ -340,7 +341,7 @@ const char *tiny_path(const char *name)
         }
         atexit(remove_directory);
     }
-    char *text = texts[next++ % 4];
+    char *text = texts[next++ % TEXTS];
     snprintf(text, sizeof texts[0], "%s/%s", directory, name);
     return text;
 }

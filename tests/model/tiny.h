@@ -66,7 +66,7 @@ typedef struct tiny_spec {
 void tiny_write(const tiny_spec *spec, const char *path);
 
 /* A directory for this run of the program, removed with its files at exit; path of `name` in
- * it.  The text is static and good until the next call but three. */
+ * it.  The text is static and good for the next fifteen calls. */
 const char *tiny_path(const char *name);
 
 /* n tokens that any spec's vocabulary has; another sequence for each `which`. */
