@@ -51,7 +51,8 @@ static void fill(void)
     for (int i = 0; i < N_LEVELS; i++) {
         table.usable[i] = ti_cpu_has(levels[i].isa);
         if (!table.usable[i]) {
-            continue; /* not even init() may run: compilers use the level's instructions in it */
+            continue; /* not even init() may run: compilers use the level's instructions there
+                       */
         }
         if (levels[i].below >= 0) {
             table.set[i] = table.set[levels[i].below];
