@@ -256,7 +256,12 @@ static bool batch_equals(const tern_model *model, const config *c, uint32_t n,
 /* --- one model, one kernel set -------------------------------------------------------------
  */
 
-typedef enum extent { FEW = 2, SOME = 4, ALL = 8 } extent; /* how many runs of run_alone() */
+typedef enum extent {
+    ONE = 1,
+    FEW = 2,
+    SOME = 4,
+    ALL = 8
+} extent; /* how many runs of run_alone() */
 
 typedef struct kernels {
     const ti_kern *kern;
@@ -292,7 +297,7 @@ static void check_batches(const tern_model *model, const config *c, const char *
     uint64_t alone[MAX_BATCH];
     batch_alone(model, c, alone);
     for (uint32_t n = 1; n <= MAX_BATCH; n++) {
-        if (how == ALL || n == 3 || n == MAX_BATCH) {
+        if (how == ALL || n == 3 || (how != ONE && n == MAX_BATCH)) {
             char text[160];
             snprintf(text, sizeof text, "%s: %u sessions together are not what they are alone",
                      what, n);
@@ -328,11 +333,12 @@ static void check_set(const config *c, const char *path, const kernels *set)
         char what[120];
         snprintf(what, sizeof what, "%s on %s, %s%s", c->name, set->kern->name,
                  packings[i].layout, packings[i].sparse == TERN_SPARSE_ON ? ", sparse" : "");
+        extent how = i == 0 ? set->how : quick ? ONE : FEW;
         if (i == 0 || packs_ternary) {
-            check_runs(model, c, what, i == 0 ? set->how : FEW);
-            if (i == 0 || i == n - 1) {
-                check_batches(model, c, what, i == 0 ? set->how : FEW);
-            }
+            check_runs(model, c, what, how);
+        }
+        if (i == 0 || (packs_ternary && i == n - 1)) {
+            check_batches(model, c, what, how);
         }
         tern_model_close(model);
     }
@@ -392,7 +398,7 @@ int main(int argc, char **argv)
     kernels sets[MAX_SETS];
     size_t n_sets = find_sets(sets);
     for (size_t i = 0; quick && i < n_sets; i++) {
-        sets[i].how = FEW;
+        sets[i].how = sets[i].how > FEW ? FEW : ONE;
     }
     if (n_sets == 0) {
         stop("no such kernel set on this CPU", NULL);

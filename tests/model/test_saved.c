@@ -213,7 +213,7 @@ static void test_forged(void **state)
         {AT_TOKENS, 8, ENGINE_CONTEXT + 1, TERN_LIMIT, "has 65 tokens, this one holds 64"},
         {AT_TOKENS, 8, UINT64_MAX, TERN_LIMIT, "this one holds"},
         {AT_TOKENS, 8, N - 1, TERN_CORRUPT, "lengths"},
-        {AT_TOKENS, 8, N + 1, TERN_CORRUPT, "lengths"},
+        {AT_TOKENS, 8, N + 2, TERN_CORRUPT, "lengths"},
         {AT_DONE, 8, N - 1, TERN_CORRUPT, "lengths"},
         {AT_DONE, 8, N + 1, TERN_CORRUPT, "lengths"},
         {AT_DONE, 8, (uint64_t)1 << 60, TERN_CORRUPT, "lengths"},
