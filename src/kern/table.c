@@ -50,9 +50,9 @@ static void fill(void)
     size_t used = 0;
     for (int i = 0; i < N_LEVELS; i++) {
         table.usable[i] = ti_cpu_has(levels[i].isa);
+        /* Not even init() may run otherwise: compilers use the level's instructions there. */
         if (!table.usable[i]) {
-            continue; /* not even init() may run: compilers use the level's instructions there
-                       */
+            continue;
         }
         if (levels[i].below >= 0) {
             table.set[i] = table.set[levels[i].below];
