@@ -80,8 +80,7 @@ static bool is_address(const char *text)
     return strncasecmp(text, "http://", 7) == 0 || strncasecmp(text, "https://", 8) == 0;
 }
 
-/* --- what and where to
- * ------------------------------------------------------------------------ */
+/* --- what and where to -------------------------------------------------------------------- */
 
 static tern_status unknown_name(const char *name, tern_err *err)
 {

@@ -11,7 +11,7 @@
 #include "cli/opt.h"
 #include "tern/tern.h"
 
-/* --- the model -------------------------------------------------------------------------- */
+/* --- the model ---------------------------------------------------------------------------- */
 
 typedef struct ti_model_args {
     const char *model;
@@ -63,7 +63,7 @@ typedef struct ti_model_args {
      .help = "bits of the inputs of 4- to 8-bit matrices; ternary ones always have 8",         \
      .choices = "16|8", .words = TI_WORDS_CHOICES, .offset = offsetof(S, m.act)}
 
-/* --- the session ------------------------------------------------------------------------- */
+/* --- the session -------------------------------------------------------------------------- */
 
 #define TI_OPTS_SESSION(S, m)                                                                  \
     {.type = TI_OPT_U32, .name = "ctx", .metavar = "N",                                        \

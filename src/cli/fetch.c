@@ -35,8 +35,7 @@ const char *ti_url_public(char *out, size_t cap, const char *url)
     return out;
 }
 
-/* --- one request
- * ------------------------------------------------------------------------------ */
+/* --- one request -------------------------------------------------------------------------- */
 
 typedef enum verdict {
     VERDICT_NONE = 0, /* no byte of the body yet */
@@ -55,6 +54,7 @@ typedef struct transfer {
     uint64_t range_begin; /* of its Content-Range */
     uint64_t range_total; /* of its Content-Range, 0 = not given */
     bool has_range;
+    bool replaced;      /* it is a part of another version: the server did not heed If-Range */
     uint64_t total;     /* size of the whole file as the server says, 0 = it does not */
     tern_status status; /* why a callback stopped the transfer */
     tern_err err;
@@ -141,6 +141,11 @@ static tern_status judge(transfer *t, tern_err *err)
     curl_easy_getinfo(t->curl, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
     if (t->code != 200 && t->code != 206) {
         t->verdict = VERDICT_IGNORE;
+        return TERN_OK;
+    }
+    if (t->code == 206 && t->tag[0] && file->tag[0] && strcmp(t->tag, file->tag) != 0) {
+        t->verdict = VERDICT_IGNORE;
+        t->replaced = true;
         return TERN_OK;
     }
     t->verdict = VERDICT_WRITE;
@@ -243,8 +248,7 @@ static void configure(transfer *t, struct curl_slist **headers, char *error)
     curl_easy_setopt(c, CURLOPT_HTTPHEADER, *headers);
 }
 
-/* --- what came of it
- * --------------------------------------------------------------------------- */
+/* --- what came of it ---------------------------------------------------------------------- */
 
 /* What an attempt means for the next one. */
 typedef enum outcome {
@@ -271,10 +275,10 @@ static outcome fail(tern_err *err, outcome what, tern_status status, const char 
 static outcome judge_code(transfer *t, const char *url, tern_err *err)
 {
     ti_part *file = t->file;
-    if (t->code == 416 && file->size > 0) {
-        if (t->range_total == file->size) {
-            return OUTCOME_DONE; /* it was complete already */
-        }
+    if (t->code == 416 && file->size > 0 && t->range_total == file->size) {
+        return OUTCOME_DONE; /* it was complete already */
+    }
+    if (t->replaced || (t->code == 416 && file->size > 0)) {
         tern_status status = ti_part_restart(file, err);
         return status == TERN_OK ? fail(err, OUTCOME_AGAIN, TERN_IO, "the file was replaced")
                                  : OUTCOME_FAILED;

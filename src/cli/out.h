@@ -20,7 +20,7 @@ void ti_out_setup(bool quiet, uint32_t color);
 /* True after ti_out_setup(true, ...). */
 bool ti_out_quiet(void);
 
-/* --- stdout ----------------------------------------------------------------------------- */
+/* --- stdout ------------------------------------------------------------------------------- */
 
 /* Writes text as it is.  What cannot be written is reported by ti_out_finish(). */
 void ti_print(const char *text);
@@ -46,7 +46,7 @@ const char *ti_plain(void);
 bool ti_stdout_is_tty(void);
 bool ti_stderr_is_tty(void);
 
-/* --- stderr ----------------------------------------------------------------------------- */
+/* --- stderr ------------------------------------------------------------------------------- */
 
 /* A message; silent with --quiet. */
 void ti_note(const char *format, ...) TI_PRINTF(1, 2);
@@ -61,7 +61,7 @@ void ti_hint(const char *format, ...) TI_PRINTF(1, 2);
 /* Prints "tern: module: message (at offset N)" and the remembered hint. */
 void ti_report(const tern_err *err);
 
-/* --- progress --------------------------------------------------------------------------- */
+/* --- progress ----------------------------------------------------------------------------- */
 
 /* Nanoseconds of a clock that only goes forward. */
 uint64_t ti_now_ns(void);
@@ -90,7 +90,7 @@ void ti_progress_end(ti_progress *progress);
 /* Formats a number of bytes ("98.4 MB") into out[cap] and returns out. */
 const char *ti_human_bytes(char *out, size_t cap, uint64_t bytes);
 
-/* --- interruption ------------------------------------------------------------------------ */
+/* --- interruption ------------------------------------------------------------------------- */
 
 /* Catches SIGINT and SIGTERM from now on: the first is remembered, a second one kills. */
 void ti_interrupt_catch(void);

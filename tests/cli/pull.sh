@@ -157,6 +157,10 @@ pull 0 "$base/changed/h" -o h --json
 is h h@1
 expect "it says that it continued" grep -q '"resumed_bytes":0' out
 
+pull 5 "$base/heedless/h2" -o h2 --retries 0
+pull 0 "$base/heedless/h2" -o h2 --retries 1
+is h2 h2@1
+
 pull 0 "$base/no-ranges/i" -o i --retries 1
 is i i
 

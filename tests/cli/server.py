@@ -128,6 +128,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def mode_stall(self, name, n):  # hangs the first time
         self.file(content(name), f'"{name}-0"', only=100_000 if n == 1 else None, stall=True)
 
+    def mode_heedless(self, name, n):  # as mode_changed, but does not heed If-Range
+        self.headers.__delitem__("If-Range")
+        self.mode_changed(name, n)
+
     def mode_wrong_part(self, name, n):  # answers a range with another one
         if n == 1:
             return self.file(content(name), f'"{name}-0"', only=100_000)
