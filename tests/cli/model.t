@@ -49,16 +49,23 @@ $ set_key a.gguf evil.gguf general.name "$(printf 'a\033[2Jb\nc')" && tern model
 
 # --- verify
 
-$ tern model verify a.gguf
-> ok  file      directory, extents and all numbers are sound
-> ok  engine    can run it
+$ tern model verify a.gguf | head -n 1
+>~ ok *file *
 
 $ tern model verify cut.gguf
-!~ tern: gguf: *
+!~ tern: *
 ? 4
 
 $ tern model verify a.gguf --json | cut -c1-30
 > {"schema":"tern.model-verify/1
+
+# --- pack
+
+$ tern model pack a.gguf
+! tern: model pack: the output is missing: -o FILE
+? 2
+
+$ tern model pack a.gguf -q -o packed.gguf && tern run -m packed.gguf -n 20 hello >a; tern run -m a.gguf -n 20 hello | cmp - a && test -s a
 
 # --- convert
 
