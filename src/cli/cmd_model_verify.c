@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Three questions, each needing the one before: is the file whole, are all its numbers numbers,
- * can the engine run it.  --selftest asks a fourth: does the engine run it right. */
-#include <inttypes.h>
-#include <math.h>
+/* What is checked, and how, is in model/verify.h; here it is said. */
 #include <stdlib.h>
 
 #include "cli/cmd.h"
 #include "cli/common.h"
 #include "cli/models.h"
 #include "cli/out.h"
-#include "model/gguf.h"
+#include "model/verify.h"
+
+enum { DIGITS = 6 };
 
 typedef struct verify_args {
     ti_model_args model;
@@ -40,145 +39,111 @@ static const ti_operand operands[] = {
     {0},
 };
 
-/* Finds the first number of a row that is none. */
-static bool row_is_finite(const float *x, uint64_t n, uint64_t *at)
-{
-    for (uint64_t i = 0; i < n; i++) {
-        if (!isfinite(x[i])) {
-            *at = i;
-            return false;
-        }
-    }
-    return true;
-}
-
-/* Decodes every number of a tensor that can be decoded. */
-static tern_status check_tensor(const ti_gguf_tensor *t, ti_progress *progress, uint64_t *done,
-                                uint64_t total, tern_err *err)
-{
-    uint64_t k = t->dims[0], at = 0;
-    if (!t->type->decodable) {
-        *done += t->bytes;
-        return TERN_OK;
-    }
-    float *row = malloc(k * sizeof *row);
-    if (!row) {
-        return ti_fail_nomem(err, "verify", k * sizeof *row, "a row");
-    }
-    tern_status status = TERN_OK;
-    for (uint64_t r = 0; r < t->rows && status == TERN_OK; r++) {
-        ti_type_to_f32(row, t->type, t->data, k, t->rows, r, 0, k);
-        if (!row_is_finite(row, k, &at)) {
-            status = ti_fail(err, TERN_CORRUPT, "verify", t->offset,
-                             "tensor '%.80s': row %" PRIu64 ", column %" PRIu64
-                             " is not a finite number",
-                             t->name, r, at);
-        } else if (!ti_progress_step(progress, *done + t->bytes / t->rows * r, total)) {
-            status = ti_fail(err, TERN_CANCELLED, "verify", TI_NO_OFFSET, "interrupted");
-        }
-    }
-    *done += t->bytes;
-    free(row);
-    return status;
-}
-
-static tern_status check_numbers(const ti_gguf *gguf, tern_err *err)
-{
-    ti_progress progress;
-    uint64_t total = 0, done = 0;
-    tern_status status = TERN_OK;
-    for (size_t i = 0; i < gguf->n_tensors; i++) {
-        total += gguf->tensors[i].bytes;
-    }
-    ti_progress_begin(&progress, "checking the numbers", "B");
-    for (size_t i = 0; i < gguf->n_tensors && status == TERN_OK; i++) {
-        status = check_tensor(&gguf->tensors[i], &progress, &done, total, err);
-    }
-    ti_progress_end(&progress);
-    return status;
-}
-
-static tern_status check_file(const char *path, const ti_model_args *args, tern_err *err)
-{
-    tern_model_opts model;
-    ti_gguf gguf = {0};
-    ti_model_opts(&model, args);
-    ti_gguf_opts how = {.i2s = (int)model.i2s, .q2_0_group = model.q2_0_group};
-    TI_TRY(ti_gguf_open(&gguf, path, &how, err));
-    tern_status status = check_numbers(&gguf, err);
-    ti_gguf_close(&gguf);
-    return status;
-}
-
-static tern_status check_engine(const ti_model_args *args, tern_err *err)
-{
-    tern_model *model = NULL;
-    TI_TRY(ti_open_model(&model, args, err));
-    tern_model_close(model);
-    return TERN_OK;
-}
-
-/* --- result ---------------------------------------------------------------------------------
+/* --- progress: one bar for each phase ------------------------------------------------------
  */
 
-typedef struct step {
-    const char *name, *text;
-} step;
+typedef struct phases {
+    ti_progress progress;
+    const char *label; /* of the bar that is drawn; NULL = none */
+} phases;
 
-enum { STEPS_MAX = 4 };
-
-typedef struct outcome {
-    step done[STEPS_MAX];
-    size_t n;
-    bool same; /* of the self-test */
-    char report[256];
-} outcome;
-
-static void passed(outcome *o, const char *name, const char *text)
+static bool step(void *user, const char *phase, uint64_t done, uint64_t total)
 {
-    o->done[o->n++] = (step){.name = name, .text = text};
-}
-
-/* Pending: model/verify.h. */
-static tern_status check_selftest(outcome *o, const char *path, const ti_model_args *args,
-                                  tern_err *err)
-{
-    (void)o;
-    (void)path;
-    (void)args;
-    return ti_fail(err, TERN_UNAVAILABLE, "verify", TI_NO_OFFSET, "no self-test yet");
-}
-
-static tern_status check_all(outcome *o, const char *path, const verify_args *args,
-                             tern_err *err)
-{
-    ti_model_args model = args->model;
-    model.model = path;
-    TI_TRY(check_file(path, &model, err));
-    passed(o, "file", "directory, extents and all numbers are sound");
-    TI_TRY(check_engine(&model, err));
-    passed(o, "engine", "can run it");
-    if (args->selftest) {
-        TI_TRY(check_selftest(o, path, &model, err));
+    phases *p = user;
+    if (p->label != phase) {
+        if (p->label) {
+            ti_progress_end(&p->progress);
+        }
+        ti_progress_begin(&p->progress, phase, "");
+        p->label = phase;
     }
-    return TERN_OK;
+    return ti_progress_step(&p->progress, done, total);
 }
 
-static tern_status print_document(const outcome *o, const char *path, tern_err *err)
+/* --- result --------------------------------------------------------------------------------
+ */
+
+static const char *const verdicts[] = {"ok", "note", "no"};
+
+static void print_lines(const ti_verify_report *r)
+{
+    for (size_t i = 0; i < r->n_checks; i++) {
+        const ti_verify_check *check = &r->checks[i];
+        ti_printf("%-4s  %-10s  %s\n", verdicts[check->verdict], check->name, check->text);
+    }
+}
+
+static void add_checks(ti_buf *json, const ti_verify_report *r)
+{
+    ti_json_open(json, "checks", '[');
+    for (size_t i = 0; i < r->n_checks; i++) {
+        ti_json_open(json, NULL, '{');
+        ti_json_str(json, "name", r->checks[i].name);
+        ti_json_str(json, "verdict", verdicts[r->checks[i].verdict]);
+        ti_json_str(json, "text", r->checks[i].text);
+        ti_json_close(json, '}');
+    }
+    ti_json_close(json, ']');
+}
+
+static void add_file(ti_buf *json, const ti_verify_report *r)
+{
+    ti_json_uint(json, "tensors", r->n_tensors);
+    ti_json_uint(json, "weights", r->n_weights);
+    ti_json_uint(json, "ternary_weights", r->n_ternary);
+    ti_json_uint(json, "ternary_zeros", r->n_zero);
+    ti_json_uint(json, "vocabulary", r->n_vocab);
+    ti_json_uint(json, "texts_passed", r->texts_passed);
+    ti_json_uint(json, "texts_tried", r->texts_tried);
+    ti_json_bool(json, "chat_template_known", r->has_chat);
+    ti_json_bool(json, "synthetic", r->synthetic);
+}
+
+static void add_selftest(ti_buf *json, const ti_verify_report *r)
+{
+    ti_json_open(json, "selftest", '{');
+    ti_json_uint(json, "compared_tokens", r->compared_tokens);
+    ti_json_uint(json, "same_choice", r->same_choice);
+    ti_json_num(json, "rms_error", r->rms_error, DIGITS);
+    ti_json_num(json, "max_error", r->max_error, DIGITS);
+    ti_json_num(json, "rms_error_bound", TI_VERIFY_MAX_ERROR, DIGITS);
+    ti_json_num(json, "rms_error_default_head", r->default_rms_error, DIGITS);
+    ti_json_open(json, "runs", '[');
+    for (size_t i = 0; i < r->n_runs; i++) {
+        const ti_verify_run *run = &r->runs[i];
+        ti_json_open(json, NULL, '{');
+        ti_json_str(json, "kernel", run->kernel);
+        ti_json_str(json, "layout", run->layout);
+        ti_json_bool(json, "sparse", run->sparse);
+        ti_json_bool(json, "same_bits", run->same_steps && run->same_prompt);
+        ti_json_close(json, '}');
+    }
+    ti_json_close(json, ']');
+    ti_json_uint(json, "text_bytes", r->text_bytes);
+    ti_json_uint(json, "text_tokens", r->text_tokens);
+    ti_json_num(json, "bits_per_byte", r->bits_per_byte, DIGITS);
+    ti_json_num(json, "bits_per_byte_of_a_guess", r->guess_bits_per_byte, DIGITS);
+    ti_json_uint(json, "reference_tokens", r->short_tokens);
+    ti_json_num(json, "reference_bits_per_byte", r->own_bits_per_byte, DIGITS);
+    if (!r->synthetic) {
+        ti_json_num(json, "other_activation_bits_per_byte", r->other_bits_per_byte, DIGITS);
+    }
+    ti_json_close(json, '}');
+}
+
+static tern_status print_document(const ti_verify_report *r, const char *path, bool ok,
+                                  tern_err *err)
 {
     ti_buf json = {0};
     ti_json_open(&json, NULL, '{');
     ti_json_str(&json, "schema", "tern.model-verify/1");
     ti_json_str(&json, "path", path);
-    ti_json_bool(&json, "ok", o->same);
-    ti_json_open(&json, "checks", '[');
-    for (size_t i = 0; i < o->n; i++) {
-        ti_json_open(&json, NULL, '{');
-        ti_json_str(&json, "name", o->done[i].name);
-        ti_json_str(&json, "text", o->done[i].text);
-        ti_json_close(&json, '}');
+    ti_json_bool(&json, "ok", ok);
+    add_checks(&json, r);
+    add_file(&json, r);
+    if (r->tested) {
+        add_selftest(&json, r);
     }
-    ti_json_close(&json, ']');
     ti_json_close(&json, '}');
     tern_status status = ti_print_json(&json, err);
     ti_buf_free(&json);
@@ -188,32 +153,45 @@ static tern_status print_document(const outcome *o, const char *path, tern_err *
 static tern_status run(const void *values, const ti_operands *given, tern_err *err)
 {
     const verify_args *args = values;
-    outcome o = {.same = true};
+    tern_model_opts model;
+    ti_verify_report report;
+    phases bars = {.label = NULL};
+    const ti_verify_opts how = {
+        .selftest = args->selftest, .progress = step, .progress_user = &bars};
     char *path;
     ti_interrupt_catch();
     TI_TRY(ti_model_path(&path, given->items[0], err));
-    tern_status status = check_all(&o, path, args, err);
-    if (status == TERN_OK && args->json) {
-        status = print_document(&o, path, err);
-    } else if (status == TERN_OK) {
-        for (size_t i = 0; i < o.n; i++) {
-            ti_printf("ok  %-9s %s\n", o.done[i].name, o.done[i].text);
+    ti_model_opts(&model, &args->model);
+    tern_status status = ti_verify(path, &model, &how, &report, err);
+    if (bars.label) {
+        ti_progress_end(&bars.progress);
+    }
+    tern_status printed = TERN_OK;
+    if (status == TERN_OK || status == TERN_NO) {
+        if (args->json) {
+            printed = print_document(&report, path, status == TERN_OK, err);
+        } else {
+            print_lines(&report);
         }
     }
     free(path);
-    return status == TERN_OK && !o.same ? TERN_NO : status;
+    return printed == TERN_OK ? status : printed;
 }
 
 const ti_command ti_cmd_model_verify = {
     .name = "model verify",
     .summary = "check a model file",
     .description =
-        "Checks that the file is whole, that every number in it is one, and that the engine "
-        "can run it.  With --selftest a short run is compared with a float64 reference: a file "
-        "that an engine runs with the wrong activation or rotation gives fluent nonsense, and "
-        "only a comparison notices.\n\n"
-        "Exits with 0 when all is well, 1 when the self-test differs, 4 when the file is "
-        "corrupt or not supported.",
+        "Checks that the file is whole, that every weight and scale in it is a number, that "
+        "the tokenizer gives back what it is given, and that the engine can run it.\n\n"
+        "With --selftest the engine's logits are compared with a float64 reference, all kernel "
+        "sets of this CPU and all packings with each other, bit for bit, and the model is "
+        "asked "
+        "how well it foresees plain English, also with the activation that its architecture "
+        "does not name: a model that is run with a wrong activation or rotation loads and "
+        "prints nonsense, and nothing else notices.\n\n"
+        "Exits with 0 when all is well, 1 when a check says no, 4 when the file is corrupt or "
+        "not supported.",
     .opts = opts,
     .operands = operands,
     .defaults = &defaults,
