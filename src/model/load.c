@@ -270,7 +270,7 @@ tern_status ti_weights_load(tern_model *model, const tern_model_opts *opts, tern
     }
     size_t n_slots = ti_weights_slots(model, slots);
     if ((status = ti_load_vectors(model, err)) != TERN_OK ||
-        (status = ti_load_refuse_unused(model, slots, n_slots, err)) != TERN_OK ||
+        (status = ti_load_refuse_unused(model, err)) != TERN_OK ||
         (status = ti_load_plan(&l, slots, n_slots, err)) != TERN_OK) {
         goto out;
     }

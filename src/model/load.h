@@ -51,8 +51,7 @@ tern_status ti_load_vectors(tern_model *model, tern_err *err);
 
 /* Refuses a file with a tensor that the network does not use: a bias or a norm that is
  * silently left out makes another model of it. */
-tern_status ti_load_refuse_unused(const tern_model *model, const ti_mat_slot *slots,
-                                  size_t n_slots, tern_err *err);
+tern_status ti_load_refuse_unused(const tern_model *model, tern_err *err);
 
 /* Finds a tensor and checks its shape.  Errors: TERN_CORRUPT. */
 tern_status ti_load_find(const ti_gguf *gguf, const char *name, uint64_t k, uint64_t rows,

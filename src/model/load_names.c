@@ -8,21 +8,21 @@
 
 static const char module[] = "model";
 
+/* In the order of the slots. */
+static const char *const matrix_names[TI_SLOTS_PER_LAYER] = {
+    "attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down"};
+
 size_t ti_weights_slots(tern_model *model, ti_mat_slot *slots)
 {
     size_t n = 0;
     for (uint32_t i = 0; i < model->config.n_layer; i++) {
         ti_layer *l = &model->layers[i];
-        const struct {
-            const char *name;
-            ti_mat *mat;
-        } mats[TI_SLOTS_PER_LAYER] = {{"attn_q", &l->q},      {"attn_k", &l->k},
-                                      {"attn_v", &l->v},      {"attn_output", &l->o},
-                                      {"ffn_gate", &l->gate}, {"ffn_up", &l->up},
-                                      {"ffn_down", &l->down}};
+        ti_mat *const mats[TI_SLOTS_PER_LAYER] = {&l->q,    &l->k,  &l->v,   &l->o,
+                                                  &l->gate, &l->up, &l->down};
         for (size_t j = 0; j < TI_SLOTS_PER_LAYER; j++, n++) {
-            snprintf(slots[n].name, sizeof slots[n].name, "blk.%u.%s.weight", i, mats[j].name);
-            slots[n].mat = mats[j].mat;
+            snprintf(slots[n].name, sizeof slots[n].name, "blk.%u.%s.weight", i,
+                     matrix_names[j]);
+            slots[n].mat = mats[j];
         }
     }
     bool own_head = ti_gguf_tensor_find(&model->gguf, "output.weight") != NULL;
@@ -110,21 +110,41 @@ tern_status ti_load_vectors(tern_model *model, tern_err *err)
     return TERN_OK;
 }
 
-/* Whether a name is that of a norm, or of a scale beside a matrix, of one of the layers. */
-static bool is_layer_vector(const ti_config *c, const char *name)
+/* Whether a name is that of a matrix, or of a scale that belongs to it: "attn_q.weight" with
+ * "attn_q.scale" or, when it lies packed in the file, "attn_q.row_scale". */
+static bool is_of_matrix(const tern_model *model, const char *name, const char *stem)
 {
+    const char *part = strrchr(name, '.'), *last = part;
+    while (last > name && last[-1] != '.') {
+        last--;
+    }
+    if ((size_t)(part - last) != strlen(stem) || strncmp(last, stem, strlen(stem)) != 0) {
+        return false;
+    }
+    char weight[TI_GGUF_MAX_NAME_BYTES + 16];
+    snprintf(weight, sizeof weight, "%.*s.weight", (int)(part - name), name);
+    const ti_gguf_tensor *t = ti_gguf_tensor_find(&model->gguf, weight);
+    ti_layout layout;
+    return t && (strcmp(part, ".weight") == 0 || strcmp(part, ".scale") == 0 ||
+                 (strcmp(part, ".row_scale") == 0 &&
+                  ti_load_packed_layout(t->type->type, &layout) && ti_load_has_scales(layout)));
+}
+
+/* Whether a name, "blk.N.part", is that of a tensor which the layers use. */
+static bool is_of_layer(const tern_model *model, const char *name)
+{
+    const ti_config *c = &model->config;
     char *end = NULL;
     if (strncmp(name, "blk.", 4) != 0 || name[4] < '0' || name[4] > '9') {
         return false;
     }
     unsigned long layer = strtoul(name + 4, &end, 10);
-    if (layer >= c->n_layer || *end != '.') {
+    char canonical[32];
+    int n = snprintf(canonical, sizeof canonical, "blk.%lu.", layer);
+    if (layer >= c->n_layer || strncmp(name, canonical, (size_t)n) != 0) {
         return false;
     }
-    const char *part = end + 1, *dot = strrchr(name, '.');
-    if (strcmp(dot, ".scale") == 0 || strcmp(dot, ".row_scale") == 0) {
-        return true;
-    }
+    const char *part = end + 1;
     const struct {
         const char *name;
         bool used;
@@ -139,35 +159,30 @@ static bool is_layer_vector(const ti_config *c, const char *name)
             return norms[i].used;
         }
     }
+    if (!strchr(part, '.') || strchr(part, '.') != strrchr(part, '.')) {
+        return false;
+    }
+    for (size_t i = 0; i < TI_SLOTS_PER_LAYER; i++) {
+        if (is_of_matrix(model, name, matrix_names[i])) {
+            return true;
+        }
+    }
     return false;
 }
 
-tern_status ti_load_refuse_unused(const tern_model *model, const ti_mat_slot *slots,
-                                  size_t n_slots, tern_err *err)
+tern_status ti_load_refuse_unused(const tern_model *model, tern_err *err)
 {
-    const ti_config *c = &model->config;
-    size_t known = 2 + (c->n_layer * (2u + 2u * c->sub_norms + 2u * c->qk_norms)) + n_slots - 1;
-    known += ti_gguf_tensor_find(&model->gguf, "output.weight") != NULL;
-    known += model->rope_factors != NULL;
-    for (size_t i = 0; i < model->gguf.n_tensors; i++) {
-        const char *name = model->gguf.tensors[i].name, *dot = strrchr(name, '.');
-        known += dot && (strcmp(dot, ".scale") == 0 || strcmp(dot, ".row_scale") == 0);
-    }
-    if (known == model->gguf.n_tensors) {
-        return TERN_OK;
-    }
     for (size_t i = 0; i < model->gguf.n_tensors; i++) {
         const char *name = model->gguf.tensors[i].name;
         bool used = strcmp(name, "token_embd.weight") == 0 ||
                     strcmp(name, "output_norm.weight") == 0 ||
-                    strcmp(name, "rope_freqs.weight") == 0;
-        for (size_t s = 0; s < n_slots && !used; s++) {
-            used = strcmp(name, slots[s].name) == 0;
-        }
-        used = used || is_layer_vector(c, name);
+                    strcmp(name, "rope_freqs.weight") == 0 || is_of_layer(model, name) ||
+                    (strncmp(name, "output.", 7) == 0 && !strchr(name + 7, '.') &&
+                     is_of_matrix(model, name, "output"));
         if (!used) {
             return ti_fail(err, TERN_UNSUPPORTED, module, model->gguf.tensors[i].offset,
-                           "tensor '%s' is not part of architecture %s", name, c->name);
+                           "tensor '%s' is not part of architecture %s", name,
+                           model->config.name);
         }
     }
     return TERN_OK;
