@@ -29,10 +29,10 @@ typedef enum tern_kv_type {
 
 /* Options of tern_session_create().  Zero-initialise; every zero is the default. */
 typedef struct tern_session_opts {
-    uint32_t n_ctx;     /* tokens the session can hold; 0 = the model's, at most 4096 */
-    uint32_t threads;   /* threads that compute; 0 = all CPUs of this process */
-    uint32_t chunk;     /* prompt tokens read together; 0 = 512 */
-    tern_kv_type kv;    /* type of the key/value cache */
+    uint32_t n_ctx;   /* tokens the session can hold; 0 = the model's, at most 4096 */
+    uint32_t threads; /* threads that compute; 0 = all CPUs of this process */
+    uint32_t chunk;   /* prompt tokens read together; 0 = 512 */
+    tern_kv_type kv;  /* type of the key/value cache */
 } tern_session_opts;
 
 /* How the next token is chosen.  Zero-initialise: the default is greedy. */

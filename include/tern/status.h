@@ -23,17 +23,17 @@ extern "C" {
 #endif
 
 /* One line each: name, value, exit code of the command `tern`, text. */
-#define TERN_STATUS_TABLE(X)                                                                 \
-    X(OK, 0, 0, "ok")                                                                        \
-    X(NO, 1, 1, "ran, and the answer is no")                                                 \
-    X(USAGE, 2, 2, "called wrongly")                                                         \
-    X(UNAVAILABLE, 3, 3, "not available here")                                               \
-    X(CORRUPT, 4, 4, "data is corrupt")                                                      \
-    X(UNSUPPORTED, 5, 4, "valid, but not supported")                                         \
-    X(LIMIT, 6, 4, "larger than a limit")                                                    \
-    X(IO, 7, 5, "input or output failed")                                                    \
-    X(NOMEM, 8, 6, "out of memory")                                                          \
-    X(CANCELLED, 9, 130, "cancelled")                                                        \
+#define TERN_STATUS_TABLE(X)                         \
+    X(OK, 0, 0, "ok")                                \
+    X(NO, 1, 1, "ran, and the answer is no")         \
+    X(USAGE, 2, 2, "called wrongly")                 \
+    X(UNAVAILABLE, 3, 3, "not available here")       \
+    X(CORRUPT, 4, 4, "data is corrupt")              \
+    X(UNSUPPORTED, 5, 4, "valid, but not supported") \
+    X(LIMIT, 6, 4, "larger than a limit")            \
+    X(IO, 7, 5, "input or output failed")            \
+    X(NOMEM, 8, 6, "out of memory")                  \
+    X(CANCELLED, 9, 130, "cancelled")                \
     X(INTERNAL, 10, 70, "internal error")
 
 typedef enum tern_status {

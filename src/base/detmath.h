@@ -13,7 +13,8 @@ double ti_exp(double x);
 /* ln x for finite x > 0 (a normal number); NaN otherwise.  Error under 4e-16 * (1 + |ln x|). */
 double ti_log(double x);
 
-/* sin and cos for |x| <= 2^27; beyond, both are NaN.  Absolute error under 1e-15 + |x| * 2e-17. */
+/* sin and cos for |x| <= 2^27; beyond, both are NaN.  Absolute error under 1e-15 + |x| * 2e-17.
+ */
 void ti_sincos(double x, double *s, double *c);
 
 #endif

@@ -44,7 +44,8 @@ tern_status ti_out_commit(ti_out *out, tern_err *err);
 void ti_out_abandon(ti_out *out);
 
 /* Syncs the directory that `path` is in, which a rename needs to survive a power cut; a file
- * system that cannot is not an error.  Cuts `path` to its directory (so nothing is allocated). */
+ * system that cannot is not an error.  Cuts `path` to its directory (so nothing is allocated).
+ */
 void ti_sync_directory(char *path);
 
 /* Reads a whole file of at most `limit` bytes into *data (with a NUL after its *size bytes);

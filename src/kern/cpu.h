@@ -8,7 +8,8 @@
 #include "kern/kern.h"
 
 /* Returns true when the kernels of a level may run here: the CPU has the instructions and the
- * system saves their registers (for AMX: also gave this process permission to use the tiles). */
+ * system saves their registers (for AMX: also gave this process permission to use the tiles).
+ */
 bool ti_cpu_has(ti_isa isa);
 
 #endif
