@@ -5,8 +5,8 @@
 
 #include "kern/kern.h"
 
-#define TI_AVX512                                                                            \
-    __attribute__((                                                                          \
+#define TI_AVX512   \
+    __attribute__(( \
         target("avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,avx512vnni,f16c,avx2")))
 #define TI_AVX512_INLINE static inline __attribute__((always_inline)) TI_AVX512
 
@@ -16,6 +16,12 @@
 #else
 #define TI_UNROLL _Pragma("GCC unroll 16")
 #endif
+
+/* Weights stream through once: rows are too short for the hardware's prefetchers to catch up
+ * in time (measured on Zen 4: 15 GB/s for one thread without, 24 with, of 25 that it can read).
+ */
+enum { TI_PREFETCH_BYTES = 4096 };
+#define TI_PREFETCH(p) _mm_prefetch((const char *)(p) + TI_PREFETCH_BYTES, _MM_HINT_T0)
 
 /* Columns that are unpacked together: 96 rows of them are 48 KB, two first-level caches. */
 enum { TI_TILE_COLUMNS = 512 };

@@ -49,6 +49,7 @@ TI_AVX512_INLINE void nibbles(__m512i code[8], const uint8_t *p)
     TI_UNROLL
     for (int g = 0; g < 4; g++) {
         __m512i n = load(p + 64 * g);
+        TI_PREFETCH(p + 64 * g);
         code[g] = _mm512_and_si512(n, mask);
         code[g + 4] = _mm512_and_si512(_mm512_srli_epi16(n, 4), mask);
     }
@@ -60,10 +61,40 @@ TI_AVX512_INLINE void pairs(__m512i code[8], const uint8_t *p)
     TI_UNROLL
     for (int g = 0; g < 2; g++) {
         __m512i n = load(p + 64 * g);
+        TI_PREFETCH(p + 64 * g);
         code[g] = _mm512_and_si512(n, mask);
         code[g + 2] = _mm512_and_si512(_mm512_srli_epi16(n, 2), mask);
         code[g + 4] = _mm512_and_si512(_mm512_srli_epi16(n, 4), mask);
         code[g + 6] = _mm512_and_si512(_mm512_srli_epi16(n, 6), mask);
+    }
+}
+
+/* Low nibble of `low` with bits 4 and 5 of `high`; the two above are cleared. */
+TI_AVX512_INLINE __m512i join(__m512i low, __m512i high)
+{
+    enum { SELECT_A_WHERE_C = 0xe4 }; /* (c & a) | (~c & b) */
+    __m512i both = _mm512_ternarylogic_epi32(low, high, _mm512_set1_epi8(15), SELECT_A_WHERE_C);
+    return _mm512_and_si512(both, _mm512_set1_epi8(63));
+}
+
+TI_AVX512_INLINE void six_bits(__m512i code[8], const uint8_t *nibble, const uint8_t *pair)
+{
+    __m512i high[8];
+    TI_UNROLL
+    for (int g = 0; g < 2; g++) {
+        __m512i n = load(pair + 64 * g);
+        TI_PREFETCH(pair + 64 * g);
+        high[g] = _mm512_slli_epi16(n, 4);
+        high[g + 2] = _mm512_slli_epi16(n, 2);
+        high[g + 4] = n;
+        high[g + 6] = _mm512_srli_epi16(n, 2);
+    }
+    TI_UNROLL
+    for (int g = 0; g < 4; g++) {
+        __m512i n = load(nibble + 64 * g);
+        TI_PREFETCH(nibble + 64 * g);
+        code[g] = join(n, high[g]);
+        code[g + 4] = join(_mm512_srli_epi16(n, 4), high[g + 4]);
     }
 }
 
@@ -77,6 +108,7 @@ TI_AVX512_INLINE void decode(block *b, const uint8_t *panel, size_t i, const ti_
         TI_UNROLL
         for (int g = 0; g < 8; g++) {
             b->code[g] = load(p + 32 + 64 * g);
+            TI_PREFETCH(p + 32 + 64 * g);
         }
         break;
     case TI_L_G4:
@@ -108,13 +140,7 @@ TI_AVX512_INLINE void decode(block *b, const uint8_t *panel, size_t i, const ti_
         b->scale = halves(p);
         b->part[0] = bytes_s(sub);
         b->part[1] = bytes_s(sub + 16);
-        nibbles(b->code, sub + 32);
-        __m512i high[8];
-        pairs(high, sub + 288);
-        TI_UNROLL
-        for (int g = 0; g < 8; g++) {
-            b->code[g] = _mm512_or_si512(b->code[g], _mm512_slli_epi16(high[g], 4));
-        }
+        six_bits(b->code, sub + 32, sub + 288);
     }
 }
 

@@ -104,6 +104,10 @@ TI_AVX512_INLINE void t5_panel(__m512i *sums, size_t sums_stride, const uint8_t 
     }
     for (size_t block = 0; block < kp / 128; block++) {
         __m512i low, high;
+        TI_PREFETCH(panel + block * 64);
+        if (block % 4 == 0) {
+            TI_PREFETCH(panel + kp / 2 + block * 16);
+        }
         t5_index(&low, &high, panel, kp, block);
         TI_UNROLL
         for (int j = 0; j < 3; j++) {
@@ -167,7 +171,9 @@ TI_AVX512_INLINE void t2_some(__m512i *sums, size_t sums_stride, const uint8_t *
     for (size_t at = 0; at < row_bytes; at += 64) {
         TI_UNROLL
         for (int v = 0; v < rows; v++) {
-            __m512i n = load(row + (size_t)v * row_bytes + at);
+            const uint8_t *p = row + (size_t)v * row_bytes + at;
+            __m512i n = load(p);
+            TI_PREFETCH(p);
             TI_UNROLL
             for (int s = 0; s < 4; s++) {
                 __m512i code = _mm512_and_si512(n, mask[s]);
