@@ -241,7 +241,9 @@ static tern_status print_document(const findings *f, tern_err *err)
     }
     ti_json_close(&json, '}');
     ti_json_open(&json, "libraries", '{');
-    ti_json_str(&json, "libcurl", curl_version());
+    const curl_version_info_data *curl = curl_version_info(CURLVERSION_NOW);
+    ti_json_str(&json, "libcurl", curl->version);
+    ti_json_str(&json, "tls", curl->ssl_version ? curl->ssl_version : "");
     ti_json_str(&json, "libsodium", sodium_version_string());
     ti_json_str(&json, "jansson", jansson_version_str());
     ti_json_close(&json, '}');

@@ -149,7 +149,7 @@ static void add_item(ti_buf *out, const ti_gguf_kv *kv, uint64_t i, uint64_t *cu
     }
 }
 
-static void print_key(const ti_gguf_kv *kv)
+static tern_status print_key(const ti_gguf_kv *kv, tern_err *err)
 {
     ti_buf text = {0};
     uint64_t cursor = 0;
@@ -162,8 +162,12 @@ static void print_key(const ti_gguf_kv *kv)
         add_item(&text, kv, i, &cursor);
     }
     ti_buf_adds(&text, kv->n > SHOWN_ITEMS ? ", ..." : "");
-    ti_printf("  %-44.*s %s\n", (int)kv->key.len, kv->key.data, text.data ? text.data : "");
+    bool failed = text.failed;
+    if (!failed) {
+        ti_printf("  %-44.*s %s\n", (int)kv->key.len, kv->key.data, text.data ? text.data : "");
+    }
     ti_buf_free(&text);
+    return failed ? ti_fail_nomem(err, "model info", SHOWN_BYTES, "a value") : TERN_OK;
 }
 
 static void json_item(ti_buf *json, const char *key, const ti_gguf_kv *kv, uint64_t i,
@@ -296,7 +300,8 @@ static void print_tensors(const ti_gguf *gguf)
     }
 }
 
-static void print_lines(const char *path, const ti_gguf *gguf, const sums *s, bool tensors)
+static tern_status print_lines(const char *path, const ti_gguf *gguf, const sums *s,
+                               bool tensors, tern_err *err)
 {
     char size[32];
     ti_printf("%s\n  GGUF version %u, %s, %zu tensors, %" PRIu64
@@ -313,11 +318,12 @@ static void print_lines(const char *path, const ti_gguf *gguf, const sums *s, bo
     }
     ti_printf("\n%sMetadata%s\n", ti_bold(), ti_plain());
     for (size_t i = 0; i < gguf->n_kv; i++) {
-        print_key(&gguf->kv[i]);
+        TI_TRY(print_key(&gguf->kv[i], err));
     }
     if (tensors) {
         print_tensors(gguf);
     }
+    return TERN_OK;
 }
 
 /* Opens a file; when only its tensors' data is at fault, that is no reason not to show the
@@ -332,6 +338,10 @@ static tern_status open_lenient(ti_gguf *out, const char *path, const ti_model_a
     problem[0] = '\0';
     if (ti_gguf_open(out, path, &how, &first) == TERN_OK) {
         return TERN_OK;
+    }
+    if (first.status == TERN_NOMEM || first.status == TERN_IO) {
+        *err = first; /* not the file's fault */
+        return first.status;
     }
     how.directory_only = true;
     tern_err second;
@@ -356,7 +366,7 @@ static tern_status run(const void *values, const ti_operands *given, tern_err *e
         if (args->json) {
             status = print_document(path, &gguf, &s, *problem ? problem : NULL, err);
         } else {
-            print_lines(path, &gguf, &s, args->tensors);
+            status = print_lines(path, &gguf, &s, args->tensors, err);
         }
         if (*problem) {
             ti_warn("%s", problem);

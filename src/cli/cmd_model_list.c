@@ -34,20 +34,21 @@ typedef struct entry {
     bool here;
 } entry;
 
-static uint64_t size_of(const char *file)
+/* Size of a file in the cache; 0 when it cannot be looked at. */
+static tern_status size_of(uint64_t *bytes, const char *file, tern_err *err)
 {
     ti_buf below = {0};
-    tern_err ignored;
     struct stat st = {0};
     char *path = NULL;
     ti_buf_addf(&below, "models/%s", file);
-    if (!below.failed && ti_cache_path(&path, below.data, &ignored) == TERN_OK &&
-        stat(path, &st) != 0) {
-        st.st_size = 0;
+    tern_status status = below.failed ? ti_fail_nomem(err, "models", strlen(file), "a path")
+                                      : ti_cache_path(&path, below.data, err);
+    if (status == TERN_OK) {
+        *bytes = stat(path, &st) == 0 ? (uint64_t)st.st_size : 0;
     }
     free(path);
     ti_buf_free(&below);
-    return (uint64_t)st.st_size;
+    return status;
 }
 
 static const ti_catalogue_row *row_of_file(const char *file)
@@ -60,15 +61,17 @@ static const ti_catalogue_row *row_of_file(const char *file)
     return NULL;
 }
 
-static void fill_from_file(entry *out, const char *file)
+static tern_status fill_from_file(entry *out, const char *file, tern_err *err)
 {
-    *out = (entry){.row = row_of_file(file), .bytes = size_of(file), .here = true};
+    *out = (entry){.row = row_of_file(file), .here = true};
+    TI_TRY(size_of(&out->bytes, file, err));
     if (out->row) {
         snprintf(out->name, sizeof out->name, "%s", out->row->name);
     } else {
         snprintf(out->name, sizeof out->name, "%.*s", (int)(strlen(file) - strlen(".gguf")),
                  file);
     }
+    return TERN_OK;
 }
 
 static bool is_listed(const ti_names *files, const char *file)
@@ -120,32 +123,39 @@ static void show(const list_args *args, ti_buf *json, const entry *e)
     }
 }
 
+/* Shows the files, then what the catalogue has besides. */
+static tern_status show_all(const list_args *args, ti_buf *json, const ti_names *files,
+                            tern_err *err)
+{
+    entry e;
+    for (size_t i = 0; i < files->n; i++) {
+        TI_TRY(fill_from_file(&e, files->items[i], err));
+        show(args, json, &e);
+    }
+    for (const ti_catalogue_row *row = ti_catalogue; row->name; row++) {
+        if (!is_listed(files, row->file)) {
+            e = (entry){.row = row};
+            snprintf(e.name, sizeof e.name, "%s", row->name);
+            show(args, json, &e);
+        }
+    }
+    return TERN_OK;
+}
+
 static tern_status run(const void *values, const ti_operands *given, tern_err *err)
 {
     const list_args *args = values;
     ti_names files = {0};
     ti_buf json = {0};
-    entry e;
-    tern_status status = TERN_OK;
     (void)given;
     TI_TRY(ti_cached_models(&files, err));
     ti_json_open(&json, NULL, '{');
     ti_json_str(&json, "schema", "tern.model-list/1");
     ti_json_open(&json, "models", '[');
-    for (size_t i = 0; i < files.n; i++) {
-        fill_from_file(&e, files.items[i]);
-        show(args, &json, &e);
-    }
-    for (const ti_catalogue_row *row = ti_catalogue; row->name; row++) {
-        if (!is_listed(&files, row->file)) {
-            e = (entry){.row = row};
-            snprintf(e.name, sizeof e.name, "%s", row->name);
-            show(args, &json, &e);
-        }
-    }
+    tern_status status = show_all(args, &json, &files, err);
     ti_json_close(&json, ']');
     ti_json_close(&json, '}');
-    if (args->json) {
+    if (status == TERN_OK && args->json) {
         status = ti_print_json(&json, err);
     }
     ti_buf_free(&json);

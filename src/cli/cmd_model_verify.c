@@ -106,7 +106,7 @@ static void add_selftest(ti_buf *json, const ti_verify_report *r)
     ti_json_uint(json, "same_choice", r->same_choice);
     ti_json_num(json, "rms_error", r->rms_error, DIGITS);
     ti_json_num(json, "max_error", r->max_error, DIGITS);
-    ti_json_num(json, "rms_error_bound", TI_VERIFY_MAX_ERROR, DIGITS);
+    ti_json_num(json, "rms_error_bound", r->error_bound, DIGITS);
     ti_json_num(json, "rms_error_default_head", r->default_rms_error, DIGITS);
     ti_json_open(json, "runs", '[');
     for (size_t i = 0; i < r->n_runs; i++) {
