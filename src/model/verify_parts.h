@@ -50,6 +50,7 @@ typedef struct ti_ref {
     const ti_config *config;
     ti_pool *pool;
     bool other_activation; /* SiLU for ReLU^2 and the other way round */
+    double disturbance;    /* relative, of the embeddings, to see what rounding may do */
     const ti_verify_opts *opts;
     const char *phase; /* for its progress function */
 } ti_ref;

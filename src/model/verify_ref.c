@@ -307,7 +307,8 @@ static tern_status through(network *net, double *logits, tern_err *err)
     for (size_t i = 0; i < net->n; i++) {
         ti_rows_get(&embedding, (uint64_t)net->tokens[i], &net->room[0]);
         for (size_t j = 0; j < c->n_embd; j++) {
-            net->x[i * c->n_embd + j] = (double)net->room[0].values[j];
+            double off = j % 2 ? net->ref->disturbance : -net->ref->disturbance;
+            net->x[i * c->n_embd + j] = (double)net->room[0].values[j] * (1.0 + off);
         }
     }
     for (size_t layer = 0; layer < c->n_layer; layer++) {
