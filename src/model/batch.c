@@ -76,6 +76,8 @@ static void lay_out(tern_batch *b, bump *at)
     b->wide = take(at, 2 * m * rows, sizeof(float));
     b->head_wide = take(at, 2 * (size_t)TI_HEAD_ROWS * c->n_vocab, sizeof(float));
     b->sums = take(at, ti_round_up(c->n_embd, TI_K_PAD), sizeof(int32_t));
+    b->n_next = (size_t)c->n_layer * TI_COUNTERS_PER_LAYER + m / TI_HEAD_ROWS + 1;
+    b->next = take(at, b->n_next, sizeof *b->next);
     b->rows = take(at, m, sizeof(ti_row));
     take_act(at, &b->act, 2 * m, widest, floats);
     for (uint32_t i = 0; i < ti_pool_threads(b->pool); i++) {

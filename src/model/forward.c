@@ -108,47 +108,87 @@ static ti_act prepare(const worker *w, const float *v, size_t ld, size_t k, cons
     return act;
 }
 
-/* This thread's share of the output rows of one or more matrices, as if they were one. */
+/* --- division of a product ---------------------------------------------------------------- */
+
+/* The output rows of a matrix are taken piece by piece, by whichever thread is free: memory
+ * does not serve all threads alike, and with equal shares the faster ones would wait at every
+ * barrier.  A piece is long enough to stream (64 KB of weights), and has whole grains. */
+static size_t piece_rows(const ti_mat *mat, size_t m)
+{
+    enum { PIECE_BYTES = 64 * 1024, FEW = 8 };
+    size_t grain = ti_layout_grain(mat->layout);
+    if (m > FEW) { /* bound by arithmetic: two grains, the width of the tile kernels */
+        return 2 * grain;
+    }
+    size_t rows = PIECE_BYTES / ((size_t)mat->bytes / mat->rows + 1) / grain * grain;
+    return rows > grain ? rows : grain;
+}
+
+static size_t n_pieces(const ti_mat *mat, size_t m)
+{
+    size_t rows = piece_rows(mat, m);
+    return (mat->rows + rows - 1) / rows;
+}
+
+/* Rows [*r0, *r1) of a piece. */
+static void piece_range(const ti_mat *mat, size_t m, size_t piece, size_t *r0, size_t *r1)
+{
+    size_t rows = piece_rows(mat, m);
+    *r0 = piece * rows;
+    *r1 = mat->rows - *r0 < rows ? mat->rows : *r0 + rows;
+}
+
+/* Takes the next piece of `n` for this thread; false when all are taken. */
+static bool take_piece(const worker *w, size_t counter, size_t n, size_t *piece)
+{
+    *piece = atomic_fetch_add_explicit(&w->p->b->next[counter], 1, memory_order_relaxed);
+    return *piece < n;
+}
+
+/* Counters: four products a layer, then one for each group of vectors at the head. */
+enum { COUNT_QKV = 0, COUNT_O, COUNT_FF, COUNT_DOWN };
+
+static size_t counter_of(size_t layer, size_t product)
+{
+    return layer * TI_COUNTERS_PER_LAYER + product;
+}
+
+/* The outputs of matrices that have the same input. */
 typedef struct output {
     const ti_mat *mat;
     float *y;
     size_t ldy;
 } output;
 
-static void multiply(const worker *w, const output *outputs, size_t n, const ti_act *act)
+static void multiply(const worker *w, const output *outputs, size_t n, const ti_act *act,
+                     size_t counter)
 {
-    size_t total = 0;
+    size_t total = 0, piece;
     for (size_t i = 0; i < n; i++) {
-        size_t grain = ti_layout_grain(outputs[i].mat->layout);
-        total += (outputs[i].mat->rows + grain - 1) / grain;
+        total += n_pieces(outputs[i].mat, act->m);
     }
-    size_t begin, end, first = 0, column = 0;
-    ti_pool_share(total, 1, w->id, w->n, &begin, &end);
-    for (size_t i = 0; i < n; i++) {
-        const ti_mat *mat = outputs[i].mat;
-        size_t grain = ti_layout_grain(mat->layout), grains = (mat->rows + grain - 1) / grain;
-        size_t from = begin > first ? begin - first : 0;
-        size_t to = end > first ? end - first : 0;
-        to = to < grains ? to : grains;
-        if (from < to) {
-            size_t r1 = to * grain < mat->rows ? to * grain : mat->rows;
-            product(w, outputs[i].y, outputs[i].ldy, mat, act, from * grain, r1, column);
+    while (take_piece(w, counter, total, &piece)) {
+        size_t i = 0, column = 0, r0, r1;
+        for (; piece >= n_pieces(outputs[i].mat, act->m); i++) {
+            piece -= n_pieces(outputs[i].mat, act->m);
+            column += outputs[i].mat->rows;
         }
-        first += grains;
-        column += mat->rows;
+        piece_range(outputs[i].mat, act->m, piece, &r0, &r1);
+        product(w, outputs[i].y, outputs[i].ldy, outputs[i].mat, act, r0, r1, column);
     }
 }
 
 /* x += W act, each thread for the rows it computes. */
-static void multiply_into_stream(const worker *w, const ti_mat *mat, const ti_act *act)
+static void multiply_into_stream(const worker *w, const ti_mat *mat, const ti_act *act,
+                                 size_t counter)
 {
     tern_batch *b = w->p->b;
-    size_t n_embd = w->p->model->config.n_embd, begin, end;
-    ti_pool_share(mat->rows, ti_layout_grain(mat->layout), w->id, w->n, &begin, &end);
-    if (begin < end) {
-        product(w, b->y, n_embd, mat, act, begin, end, 0);
+    size_t n_embd = w->p->model->config.n_embd, piece, r0, r1;
+    while (take_piece(w, counter, n_pieces(mat, act->m), &piece)) {
+        piece_range(mat, act->m, piece, &r0, &r1);
+        product(w, b->y, n_embd, mat, act, r0, r1, 0);
         for (size_t i = 0; i < w->p->m; i++) {
-            w->p->kern->add(b->x + i * n_embd + begin, b->y + i * n_embd + begin, end - begin);
+            w->p->kern->add(b->x + i * n_embd + r0, b->y + i * n_embd + r0, r1 - r0);
         }
     }
     barrier(w);
@@ -256,7 +296,7 @@ static void attention(const worker *w, const ti_layer *layer, size_t l)
     ti_act act = prepare(w, b->x, n_embd, n_embd, layer->attn_norm, kinds);
     const output qkv[3] = {
         {&layer->q, b->q, q_dim}, {&layer->k, b->k, kv_dim}, {&layer->v, b->v, kv_dim}};
-    multiply(w, qkv, 3, &act);
+    multiply(w, qkv, 3, &act, counter_of(l, COUNT_QKV));
     barrier(w);
     keys_and_values(w, layer, l);
     for (size_t t = w->id; t < w->p->m * c->n_head; t += w->n) {
@@ -264,7 +304,7 @@ static void attention(const worker *w, const ti_layer *layer, size_t l)
     }
     barrier(w);
     act = prepare(w, b->o, q_dim, q_dim, layer->attn_sub_norm, kind_bit(&layer->o));
-    multiply_into_stream(w, &layer->o, &act);
+    multiply_into_stream(w, &layer->o, &act, counter_of(l, COUNT_O));
 }
 
 /* --- feed-forward ------------------------------------------------------------------------- */
@@ -309,37 +349,47 @@ static void sparse_down(const worker *w, const ti_layer *layer, const ti_act *ac
     barrier(w);
 }
 
-static void feed_forward(const worker *w, const ti_layer *layer)
+/* Gate, up and activation of output rows [r0, r1). */
+static void gated_rows(const worker *w, const ti_layer *layer, const ti_act *act, size_t r0,
+                       size_t r1, bool sparse)
+{
+    const ti_kern *kern = w->p->kern;
+    const ti_config *c = &w->p->model->config;
+    tern_batch *b = w->p->b;
+    size_t n_ff = c->n_ff;
+    product(w, b->gate, n_ff, &layer->gate, act, r0, r1, 0);
+    if (sparse) {
+        sparse_up(w, layer, act, r0, r1);
+    } else {
+        product(w, b->up, n_ff, &layer->up, act, r0, r1, 0);
+    }
+    for (size_t i = 0; i < w->p->m; i++) {
+        size_t at = i * n_ff + r0;
+        (c->relu2 ? kern->relu2_mul : kern->silu_mul)(b->gate + at, b->up + at, r1 - r0);
+    }
+}
+
+static void feed_forward(const worker *w, const ti_layer *layer, size_t l)
 {
     const ti_config *c = &w->p->model->config;
-    const ti_kern *kern = w->p->kern;
     tern_batch *b = w->p->b;
-    size_t n_ff = c->n_ff, m = w->p->m, begin, end;
+    size_t n_ff = c->n_ff, m = w->p->m, piece, r0, r1;
     unsigned kinds = kind_bit(&layer->gate) | kind_bit(&layer->up);
     bool sparse = m == 1 && layer->down_t.data;
+    /* Pieces of the matrix with the larger grain fit the other one too. */
+    bool by_up = ti_layout_grain(layer->up.layout) > ti_layout_grain(layer->gate.layout);
+    const ti_mat *cut = by_up ? &layer->up : &layer->gate;
     ti_act act = prepare(w, b->x, c->n_embd, c->n_embd, layer->ffn_norm, kinds);
-    size_t grain = ti_layout_grain(layer->gate.layout),
-           other = ti_layout_grain(layer->up.layout);
-    ti_pool_share(n_ff, grain > other ? grain : other, w->id, w->n, &begin, &end);
-    if (begin < end) {
-        product(w, b->gate, n_ff, &layer->gate, &act, begin, end, 0);
-        if (sparse) {
-            sparse_up(w, layer, &act, begin, end);
-        } else {
-            product(w, b->up, n_ff, &layer->up, &act, begin, end, 0);
-        }
-        for (size_t i = 0; i < m; i++) {
-            size_t at = i * n_ff + begin;
-            (c->relu2 ? kern->relu2_mul : kern->silu_mul)(b->gate + at, b->up + at,
-                                                          end - begin);
-        }
+    while (take_piece(w, counter_of(l, COUNT_FF), n_pieces(cut, m), &piece)) {
+        piece_range(cut, m, piece, &r0, &r1);
+        gated_rows(w, layer, &act, r0, r1, sparse);
     }
     barrier(w);
     act = prepare(w, b->gate, n_ff, n_ff, layer->ffn_sub_norm, kind_bit(&layer->down));
     if (sparse) {
         sparse_down(w, layer, &act);
     } else {
-        multiply_into_stream(w, &layer->down, &act);
+        multiply_into_stream(w, &layer->down, &act, counter_of(l, COUNT_DOWN));
     }
 }
 
@@ -363,9 +413,9 @@ static void head(const worker *w)
     const ti_config *c = &model->config;
     tern_batch *b = w->p->b;
     const ti_mat *mat = &model->head;
-    size_t wanted[TI_HEAD_ROWS], i = 0, begin, end;
-    ti_pool_share(mat->rows, ti_layout_grain(mat->layout), w->id, w->n, &begin, &end);
-    for (;;) {
+    size_t wanted[TI_HEAD_ROWS], i = 0, piece, r0, r1;
+    size_t counter = counter_of(c->n_layer, 0);
+    for (;; counter++) {
         size_t n = 0;
         for (; i < w->p->m && n < TI_HEAD_ROWS; i++) {
             if (w->p->rows[i].wants_logits) {
@@ -380,12 +430,13 @@ static void head(const worker *w)
             prepare_vector(w, &act, j, b->x + wanted[j] * c->n_embd, model->output_norm,
                            kind_bit(mat));
         }
-        if (begin < end) {
-            product(w, b->logits, c->n_vocab, mat, &act, begin, end, 0);
-        }
-        for (size_t j = 0; j < n; j++) {
-            memcpy(w->p->rows[wanted[j]].session->logits + begin,
-                   b->logits + j * c->n_vocab + begin, (end - begin) * sizeof(float));
+        while (take_piece(w, counter, n_pieces(mat, n), &piece)) {
+            piece_range(mat, n, piece, &r0, &r1);
+            product(w, b->logits, c->n_vocab, mat, &act, r0, r1, 0);
+            for (size_t j = 0; j < n; j++) {
+                memcpy(w->p->rows[wanted[j]].session->logits + r0,
+                       b->logits + j * c->n_vocab + r0, (r1 - r0) * sizeof(float));
+            }
         }
     }
 }
@@ -397,7 +448,7 @@ static void run(void *ctx, uint32_t id, uint32_t n)
     embed(&w);
     for (size_t l = 0; l < p->model->config.n_layer; l++) {
         attention(&w, &p->model->layers[l], l);
-        feed_forward(&w, &p->model->layers[l]);
+        feed_forward(&w, &p->model->layers[l], l);
     }
     head(&w);
 }
@@ -419,6 +470,9 @@ tern_status ti_forward(tern_batch *batch, const ti_row *rows, size_t n, tern_err
     TI_ASSERT(n > 0 && n <= batch->max_rows);
     TI_TRY(ti_map_check(&model->gguf.map, model->path, err));
     pass p = {.b = batch, .model = model, .kern = model->kern, .rows = rows, .m = n};
+    for (size_t i = 0; i < batch->n_next; i++) {
+        atomic_store_explicit(&batch->next[i], 0, memory_order_relaxed);
+    }
     ti_pool_run(batch->pool, run, &p);
     for (size_t i = 0; i < n; i++) {
         if (rows[i].wants_logits &&

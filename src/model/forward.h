@@ -3,10 +3,15 @@
 #ifndef TI_MODEL_FORWARD_H
 #define TI_MODEL_FORWARD_H
 
+#include <stdatomic.h>
+
 #include "model/session.h"
 
 /* Vectors that go through the output head together. */
 enum { TI_HEAD_ROWS = 8 };
+
+/* Products of a layer whose rows are handed out piece by piece. */
+enum { TI_COUNTERS_PER_LAYER = 4 };
 
 /* Memory for input vectors of any width that the model has. */
 typedef struct ti_act_memory {
@@ -41,6 +46,8 @@ struct tern_batch {
     size_t wide_stride;
     ti_act_memory act; /* [max_rows] of two rows */
     ti_thread_memory *threads;
+    atomic_size_t *next; /* [n_next] next piece of each product of a pass */
+    size_t n_next;
     ti_row *rows; /* [max_rows] for callers of ti_forward() */
     void *memory;
     size_t bytes;
