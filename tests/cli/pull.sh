@@ -21,30 +21,30 @@ cd "$work" || exit 1
 passed=0
 failed=0
 
-# serve FILE [CERTIFICATE KEY]: starts a server; its port is in FILE.
+# serve DIRECTORY [CERTIFICATE KEY]: starts a server; DIRECTORY receives what server.py says.
 serve()
 {
-    port_file=$1
+    mkdir "$1"
+    dir=$1
     shift
-    python3 "$here/server.py" "$@" >"$port_file" 2>"$port_file.err" &
+    python3 "$here/server.py" "$dir" "$names" "$@" 2>"$dir/err" &
     pids="$pids $!"
     tries=0
-    while [ ! -s "$port_file" ]; do
+    while [ ! -e "$dir/port" ]; do
         tries=$((tries + 1))
-        if [ $tries -gt 100 ]; then
+        if [ $tries -gt 300 ]; then
             echo "the server did not start"
-            cat "$port_file.err"
+            cat "$dir/err"
             exit 1
         fi
         sleep 0.1
     done
 }
 
-# get PATH: what the server answers.
-get()
+# sha NAME[@1]: the digest of a file that the server has.
+sha()
 {
-    python3 -c 'import sys, urllib.request
-print(urllib.request.urlopen(sys.argv[1]).read().decode(), end="")' "$base/$1"
+    cat "served/sha-$1"
 }
 
 # pull CODE ARGUMENTS...: runs it and expects that exit status.
@@ -80,7 +80,7 @@ says()
 # is FILE NAME: the file is whole and nothing else is left beside it.
 is()
 {
-    expect "wrong bytes in $1" [ "$(sha256sum <"$1" | cut -c1-64)" = "$(get "sha/$2")" ]
+    expect "wrong bytes in $1" [ "$(sha256sum <"$1" | cut -c1-64)" = "$(sha "$2")" ]
     expect "something is left beside $1" [ "$(find . -name "$1.*" | wc -l)" -eq 0 ]
 }
 
@@ -107,20 +107,21 @@ wait_for()
 # The requests for a name, so far.
 asked()
 {
-    get log | grep "/$1 "
+    grep "/$1 " served/log
 }
 
-serve port
-base=http://127.0.0.1:$(cat port)
+names=a,b,c,d,e,f,g,h,h2,i,j,k,l,l2,m,n,o,p,w,other
+serve served
+base=http://127.0.0.1:$(cat served/port)
 
 # --- it works
 
 pull 0 "$base/ok/a" -o a
 is a a
 expect "stdout is not the path" [ "$(cat out)" = a ]
-says "SHA-256 of what arrived: $(get sha/a)"
+says "SHA-256 of what arrived: $(sha a)"
 
-pull 0 "$base/ok/a" -o a2 --sha256 "$(get sha/a)" --json
+pull 0 "$base/ok/a" -o a2 --sha256 "$(sha a)" --json
 expect "stdout is no document" grep -q '^{"schema":"tern.pull/1","path":"a2","bytes":300000,' out
 
 pull 0 "$base/ok/in-cache.gguf?token=secret"
@@ -170,8 +171,8 @@ pull 0 "$base/cut-untagged/j" -o j
 is j j
 expect "it continued without a tag" [ "$(asked j | tail -n 1)" = \
     '/cut-untagged/j range=- if-range=-' ]
-pull 5 "$base/cut-weak/k" -o k --retries 0 --sha256 "$(get sha/k)"
-pull 0 "$base/cut-weak/k" -o k --sha256 "$(get sha/k)"
+pull 5 "$base/cut-weak/k" -o k --retries 0 --sha256 "$(sha k)"
+pull 0 "$base/cut-weak/k" -o k --sha256 "$(sha k)"
 is k k
 expect "it did not continue" [ "$(asked k | tail -n 1)" = \
     '/cut-weak/k range=bytes=100000- if-range=-' ]
@@ -183,10 +184,9 @@ is l l2
 
 # All bytes were there, only the name was missing.
 pull 5 "$base/cut/m" -o m --retries 0
-get sha/m >/dev/null
-python3 -c '
-import urllib.request, sys
-open("m.part", "ab").write(urllib.request.urlopen(sys.argv[1]).read()[100000:])' "$base/ok/m"
+tern pull -q "$base/ok/m" -o m.whole >out
+tail -c +100001 m.whole >>m.part
+rm m.whole
 pull 0 "$base/cut/m" -o m
 is m m
 
@@ -240,7 +240,7 @@ absent u.part
 
 # --- it is there already
 
-pull 0 "$base/ok/other" -o a --sha256 "$(get sha/a)"
+pull 0 "$base/ok/other" -o a --sha256 "$(sha a)"
 says "is there already, and its SHA-256 is right"
 pull 4 "$base/ok/other" -o a --sha256 "$zeros"
 says "--force replaces it"
@@ -295,8 +295,8 @@ absent z
 if command -v openssl >/dev/null && openssl req -x509 -newkey rsa:2048 -nodes -days 2 \
     -keyout key.pem -out cert.pem -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1 \
     2>/dev/null; then
-    serve tls_port cert.pem key.pem
-    base=https://127.0.0.1:$(cat tls_port)
+    serve served_tls cert.pem key.pem
+    base=https://127.0.0.1:$(cat served_tls/port)
     pull 3 "$base/ok/tls" -o tls --retries 0
     says "--ca-file"
     pull 0 "$base/ok/tls" -o tls --ca-file cert.pem

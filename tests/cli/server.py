@@ -2,13 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """A web server on this machine that misbehaves on demand, for the test of `tern pull`.
 
-usage: server.py [CERTIFICATE KEY]        prints its port, serves until it is killed
+usage: server.py DIRECTORY NAMES [CERTIFICATE KEY]        serves until it is killed
 
-The path says what happens: /MODE/NAME.  Each NAME is a file of its own (its bytes follow from
-the name) with its own count of requests.  /log tells which requests came, one a line.
+The path of a request says what happens: /MODE/NAME.  Each NAME is a file of its own (its bytes
+follow from the name) with its own count of requests.  Into DIRECTORY it writes
+  sha-NAME, sha-NAME@1   the SHA-256 of both versions of each of NAMES (separated by commas)
+  log                    the requests, one a line
+  port                   where it listens, when all else is ready
 """
 import hashlib
 import http.server
+import os
 import socketserver
 import ssl
 import sys
@@ -17,8 +21,9 @@ import time
 
 SIZE = 300_000
 STALL_S = 60
+directory = sys.argv[1]
 counts = {}
-log = []
+log = open(f"{directory}/log", "w", encoding="ascii")
 lock = threading.Lock()
 
 
@@ -42,10 +47,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         with lock:
             counts[path] = counts.get(path, 0) + 1
             n = counts[path]
+            print(f"{path} range={self.headers.get('Range', '-')} "
+                  f"if-range={self.headers.get('If-Range', '-')}", file=log, flush=True)
         _, mode, name = (path.split("/", 2) + ["", ""])[:3]
-        if mode != "log" and mode != "sha":
-            log.append(f"{path} range={self.headers.get('Range', '-')} "
-                       f"if-range={self.headers.get('If-Range', '-')}")
         try:
             getattr(self, "mode_" + mode.replace("-", "_"))(name, n)
         except (BrokenPipeError, ConnectionResetError):
@@ -90,13 +94,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.close_connection = True
 
     # --- what happens
-
-    def mode_log(self, name, n):
-        self.text(200, "".join(line + "\n" for line in log))
-
-    def mode_sha(self, name, n):
-        version = int(name.split("@")[1]) if "@" in name else 0
-        self.text(200, hashlib.sha256(content(name.split("@")[0], version)).hexdigest() + "\n")
 
     def mode_ok(self, name, n):
         self.file(content(name), f'"{name}-0"')
@@ -190,9 +187,15 @@ class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
 
 
 server = Server(("127.0.0.1", 0), Handler)
-if len(sys.argv) == 3:
+if len(sys.argv) == 5:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(sys.argv[1], sys.argv[2])
+    context.load_cert_chain(sys.argv[3], sys.argv[4])
     server.socket = context.wrap_socket(server.socket, server_side=True)
-print(server.server_address[1], flush=True)
+for word in sys.argv[2].split(","):
+    for version in (0, 1):
+        with open(f"{directory}/sha-{word}" + "@1" * version, "w", encoding="ascii") as out:
+            print(hashlib.sha256(content(word, version)).hexdigest(), file=out)
+with open(f"{directory}/port.new", "w", encoding="ascii") as out:
+    print(server.server_address[1], file=out)
+os.rename(f"{directory}/port.new", f"{directory}/port")
 server.serve_forever()
