@@ -28,8 +28,6 @@ done | rule "no SPDX line at the top"
 
 grep -nP '\t| +$|\r' $files | cut -c1-120 | rule "tab, blank at the end of a line, or CR"
 LC_ALL=C grep -nP '[^\x00-\x7f]' $files | cut -c1-120 | rule "not ASCII"
-awk 'length($0) > 100 { print "  " FILENAME ":" FNR ": " length($0) }' $c_files |
-    rule "line over 100 columns"
 wc -l $c_files $(grep -E '\.(sh|awk|py)$|^dev$' "$list") |
     awk '$2 != "total" && $1 > 1000 { print "  " $2 ": " $1 }' | rule "file over 1000 lines"
 tail -qc1 $files | tr -d '\n' | rule "no newline at the end of a file"

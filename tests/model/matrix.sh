@@ -7,7 +7,7 @@
 #   gcc-O0 gcc-O3 clang-O0 clang-O3   native, every kernel set of this CPU
 #   haswell nehalem                   the gcc build in qemu-x86_64: AVX2, scalar
 #   aarch64                           cross-built by gcc, in qemu-aarch64; PCRE2 for ARM is
-#                                     taken from the sysroot that `./dev setup aarch64` fills
+#                                     taken from the sysroot that `./dev setup all` fills
 # TERN_SOURCE is the repository, TERN_BUILD the directory of a build; works below it.
 set -u
 src=${TERN_SOURCE:-$(dirname -- "$(readlink -f -- "$0")")/../..}
