@@ -59,6 +59,13 @@ $ tern model verify cut.gguf
 $ tern model verify a.gguf --json | cut -c1-30
 > {"schema":"tern.model-verify/1
 
+# Random weights are said to be such, and are no fault.
+$ tern model verify a.gguf --selftest | sed 's/  .*//;' | tr '\n' ' '; echo
+>~ ok ok ok ok ok note*
+
+$ tern model verify a.gguf --selftest --json | grep -o '"same_bits":false\|"synthetic":true'
+> "synthetic":true
+
 # --- pack
 
 $ tern model pack a.gguf
