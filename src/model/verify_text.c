@@ -23,12 +23,16 @@ static const char paragraph[] =
     "valley under the water. They were cold and tired, but they were safe, and they were happy "
     "to be together.";
 
+/* "naive cafe" with accents, Chinese, Russian, a seedling. */
+static const char accents[] = "na\xc3\xafve caf\xc3\xa9, \xe6\xbc\xa2\xe5\xad\x97, "
+                              "\xd0\xbf\xd1\x80\xd0\xb8\xd0\xb2\xd0\xb5\xd1\x82, "
+                              "\xf0\x9f\x8c\xb1";
+
 static const char *const samples[] = {
     "The quick brown fox jumps over the lazy dog.",
     "  Two spaces, a tab\tand\n\nlines: 12:30, 3.14159 - don't they're \"quoted\" (so)?",
     "int main(void) { return a[i] != 0 && b->c; } // 100%",
-    "na\xc3\xafve caf\xc3\xa9, \xe6\xbc\xa2\xe5\xad\x97, "
-    "\xd0\xbf\xd1\x80\xd0\xb8\xd0\xb2\xd0\xb5\xd1\x82, \xf0\x9f\x8c\xb1",
+    accents,
 };
 
 static tern_status tokenize(const tern_model *model, const char *text, uint32_t flags,
