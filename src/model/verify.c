@@ -25,6 +25,24 @@ void ti_verify_add(ti_verify_report *out, const char *name, ti_verdict verdict,
     va_end(args);
 }
 
+void ti_verify_say_kernels(ti_verify_report *out)
+{
+    char names[TI_VERIFY_TEXT_BYTES / 2] = "", odd[TI_VERIFY_TEXT_BYTES / 2] = "";
+    size_t used[2] = {0, 0};
+    for (size_t i = 0; i < out->n_runs; i++) {
+        const ti_verify_run *run = &out->runs[i];
+        bool same = run->same_steps && run->same_prompt;
+        char *text = same ? names : odd;
+        size_t *at = &used[!same], room = sizeof names - *at;
+        int n = snprintf(text + *at, room, "%s%s %s%s", *at ? ", " : "", run->kernel,
+                         run->layout, run->sparse ? " sparse" : "");
+        *at = n > 0 ? ((size_t)n < room ? *at + (size_t)n : sizeof names - 1) : *at;
+    }
+    ti_verify_add(out, "kernels", odd[0] ? TI_VERIFY_FAILED : TI_VERIFY_PASSED,
+                  odd[0] ? "other bits than the first: %s" : "the same bits: %s",
+                  odd[0] ? odd : names);
+}
+
 tern_status ti_verify_step(const ti_verify_opts *opts, const char *phase, uint64_t done,
                            uint64_t total, tern_err *err)
 {

@@ -3,7 +3,7 @@
  *
  *   verify.c       the checks in order, and what is said about them
  *   verify_rows.c  rows of tensors of every type, and whether their codes are valid
- *   verify_text.c  the tokenizer, and how well a text is predicted
+ *   verify_text.c  the tokenizer, how well a text is predicted, how far logits are apart
  *   verify_ref.c   the network in float64
  *   verify_self.c  the engine against that, kernel sets against each other */
 #ifndef TI_MODEL_VERIFY_PARTS_H
@@ -78,6 +78,13 @@ tern_status ti_verify_paragraph(const tern_model *model, tern_token **tokens, si
 /* -log2 of the probability that n logits, `f` or else `d`, give to a token. */
 double ti_verify_bits(const float *f, const double *d, size_t n, tern_token token);
 
+/* Index of the largest of n logits, the first of equal ones. */
+size_t ti_verify_best(const float *f, const double *d, size_t n);
+
+/* Root mean square of the difference, and in `max` its maximum, both relative to the root mean
+ * square of the reference `d`. */
+double ti_verify_error(const float *f, const double *d, size_t n, double *max);
+
 /* --- the self-test ------------------------------------------------------------------------ */
 
 /* Adds its checks to the report.  Errors: those of opening the model; TERN_CANCELLED. */
@@ -87,6 +94,10 @@ tern_status ti_verify_self(const char *path, const tern_model_opts *model_opts,
 /* Adds a check to the report. */
 void ti_verify_add(ti_verify_report *out, const char *name, ti_verdict verdict,
                    const char *format, ...) TI_PRINTF(4, 5);
+
+/* Adds what the figures in the report say about fluency, and about the runs. */
+void ti_verify_say_fluency(ti_verify_report *out);
+void ti_verify_say_kernels(ti_verify_report *out);
 
 /* Reports progress; TERN_CANCELLED when the caller wants to stop. */
 tern_status ti_verify_step(const ti_verify_opts *opts, const char *phase, uint64_t done,

@@ -167,32 +167,6 @@ static tern_status prepare(self *s, const tern_model *model, tern_err *err)
     return TERN_OK;
 }
 
-static size_t best_of(const float *f, const double *d, size_t n)
-{
-    size_t best = 0;
-    for (size_t i = 1; i < n; i++) {
-        best = (f ? f[i] > f[best] : d[i] > d[best]) ? i : best;
-    }
-    return best;
-}
-
-/* Root mean square and maximum of the difference, relative to that of the reference. */
-static double error_of(const float *f, const double *d, size_t n, double *max)
-{
-    double off = 0.0, all = 0.0, most = 0.0;
-    for (size_t i = 0; i < n; i++) {
-        double e = (double)f[i] - d[i];
-        off += e * e;
-        all += d[i] * d[i];
-        most = e * e > most ? e * e : most;
-    }
-    if (all <= 0.0) {
-        all = 1.0;
-    }
-    *max = __builtin_sqrt(most / (all / (double)n));
-    return __builtin_sqrt(off / all);
-}
-
 static double short_bits_per_byte(const self *s, const double *logits)
 {
     double bits = 0.0;
@@ -229,7 +203,7 @@ static tern_status check_error(self *s, const ti_ref *ref, tern_err *err)
 {
     ti_verify_report *out = s->out;
     out->rms_error =
-        error_of(s->first, s->reference, s->n_compared * s->n_vocab, &out->max_error);
+        ti_verify_error(s->first, s->reference, s->n_compared * s->n_vocab, &out->max_error);
     out->error_bound = out->n_ternary > 0 ? TI_VERIFY_ERROR_TERNARY : TI_VERIFY_ERROR;
     if (out->n_ternary == 0 || out->rms_error < out->error_bound) {
         return TERN_OK;
@@ -247,8 +221,8 @@ static void say_reference(const self *s)
     out->compared_tokens = (uint32_t)s->n_compared;
     for (size_t i = 0; i < s->n_compared; i++) {
         size_t at = i * s->n_vocab;
-        out->same_choice += best_of(s->first + at, NULL, s->n_vocab) ==
-                            best_of(NULL, s->reference + at, s->n_vocab);
+        out->same_choice += ti_verify_best(s->first + at, NULL, s->n_vocab) ==
+                            ti_verify_best(NULL, s->reference + at, s->n_vocab);
     }
     char why[64] = "";
     if (out->sensitivity > 0.0) {
@@ -349,25 +323,6 @@ static tern_status run_other_ways(self *s, bool relu2, tern_err *err)
     return TERN_OK;
 }
 
-static void say_kernels(const self *s)
-{
-    ti_verify_report *out = s->out;
-    char names[TI_VERIFY_TEXT_BYTES / 2] = "", odd[TI_VERIFY_TEXT_BYTES / 2] = "";
-    size_t used[2] = {0, 0};
-    for (size_t i = 0; i < out->n_runs; i++) {
-        const ti_verify_run *run = &out->runs[i];
-        bool same = run->same_steps && run->same_prompt;
-        char *text = same ? names : odd;
-        size_t *at = &used[!same], room = sizeof names - *at;
-        int n = snprintf(text + *at, room, "%s%s %s%s", *at ? ", " : "", run->kernel,
-                         run->layout, run->sparse ? " sparse" : "");
-        *at = n > 0 ? least(*at + (size_t)n, sizeof names - 1) : *at;
-    }
-    ti_verify_add(out, "kernels", odd[0] ? TI_VERIFY_FAILED : TI_VERIFY_PASSED,
-                  odd[0] ? "other bits than the first: %s" : "the same bits: %s",
-                  odd[0] ? odd : names);
-}
-
 /* --- fluency ------------------------------------------------------------------------------ */
 
 /* As the model is run when nobody asks for anything else. */
@@ -400,24 +355,6 @@ static tern_status read_paragraph(self *s, tern_session *session, tern_err *err)
     return TERN_OK;
 }
 
-static void say_fluency(ti_verify_report *out)
-{
-    double bits = out->bits_per_byte, guess = out->guess_bits_per_byte;
-    const char *word = "neither fluent nor nonsense";
-    ti_verdict verdict = TI_VERIFY_NOTE;
-    if (out->synthetic) {
-        word = "random weights, as the file says";
-    } else if (bits < TI_VERIFY_FLUENT * guess) {
-        word = "fluent";
-        verdict = TI_VERIFY_PASSED;
-    } else if (!(bits < TI_VERIFY_NONSENSE * guess)) {
-        word = "not fluent (random weights, or a graph that is not the model's)";
-        verdict = TI_VERIFY_FAILED;
-    }
-    ti_verify_add(out, "fluency", verdict,
-                  "%s: %.2f bits for a byte of English, a guess needs %.2f", word, bits, guess);
-}
-
 static tern_status check_fluency(self *s, tern_err *err)
 {
     tern_model *model = NULL;
@@ -430,7 +367,7 @@ static tern_status check_fluency(self *s, tern_err *err)
     tern_session_destroy(session);
     tern_model_close(model);
     if (status == TERN_OK) {
-        say_fluency(s->out);
+        ti_verify_say_fluency(s->out);
     }
     return status;
 }
@@ -452,7 +389,7 @@ static tern_status test_all(self *s, tern_err *err)
     TI_TRY(status);
     TI_TRY(run_kernel_sets(s, err));
     TI_TRY(run_other_ways(s, relu2, err));
-    say_kernels(s);
+    ti_verify_say_kernels(s->out);
     return check_fluency(s, err);
 }
 

@@ -112,3 +112,46 @@ double ti_verify_bits(const float *f, const double *d, size_t n, tern_token toke
     }
     return (most + ti_log(sum) - (f ? (double)f[token] : d[token])) / ln_2;
 }
+
+size_t ti_verify_best(const float *f, const double *d, size_t n)
+{
+    size_t best = 0;
+    for (size_t i = 1; i < n; i++) {
+        best = (f ? f[i] > f[best] : d[i] > d[best]) ? i : best;
+    }
+    return best;
+}
+
+double ti_verify_error(const float *f, const double *d, size_t n, double *max)
+{
+    double off = 0.0, all = 0.0, most = 0.0;
+    for (size_t i = 0; i < n; i++) {
+        double e = (double)f[i] - d[i];
+        off += e * e;
+        all += d[i] * d[i];
+        most = e * e > most ? e * e : most;
+    }
+    if (all <= 0.0) {
+        all = 1.0;
+    }
+    *max = __builtin_sqrt(most / (all / (double)n));
+    return __builtin_sqrt(off / all);
+}
+
+void ti_verify_say_fluency(ti_verify_report *out)
+{
+    double bits = out->bits_per_byte, guess = out->guess_bits_per_byte;
+    const char *word = "neither fluent nor nonsense";
+    ti_verdict verdict = TI_VERIFY_NOTE;
+    if (out->synthetic) {
+        word = "random weights, as the file says";
+    } else if (bits < TI_VERIFY_FLUENT * guess) {
+        word = "fluent";
+        verdict = TI_VERIFY_PASSED;
+    } else if (!(bits < TI_VERIFY_NONSENSE * guess)) {
+        word = "not fluent (random weights, or a graph that is not the model's)";
+        verdict = TI_VERIFY_FAILED;
+    }
+    ti_verify_add(out, "fluency", verdict,
+                  "%s: %.2f bits for a byte of English, a guess needs %.2f", word, bits, guess);
+}
