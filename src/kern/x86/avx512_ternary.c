@@ -320,31 +320,40 @@ TI_AVX512 void ti_avx512_unpack(uint8_t *tiles, size_t tile_stride, const ti_mat
 
 /* --- many vectors ------------------------------------------------------------------------- */
 
-/* Results of 16 * n_tiles rows and m vectors from vector i on. */
-TI_AVX512_INLINE void block_product(float *y, size_t ldy, const ti_mat *w, const ti_act *x,
-                                    const uint8_t *tiles, size_t r, size_t r1, size_t i,
-                                    const int n_tiles, const int m)
+/* One block of columns of 48 rows: its tiles stay in the first-level cache (24 KB) while all
+ * vectors pass by; sums[i][row] wait in the second-level cache for the next block. */
+typedef struct column_block {
+    const uint8_t *tiles; /* [TILES][n_cols / 4][16][4] */
+    const int8_t *q;      /* column c0 of the first vector */
+    size_t stride, n_cols;
+    int32_t *sums; /* [m][GROUP] */
+    bool first;
+} column_block;
+
+/* Adds the block's part to the sums of `n_tiles` tiles and m vectors from vector i on. */
+TI_AVX512_INLINE void block_product(const column_block *b, size_t i, const int n_tiles,
+                                    const int m)
 {
     __m512i acc[TILES][BLOCK_M];
+    int32_t *sums = b->sums + i * GROUP;
     TI_UNROLL
     for (int t = 0; t < n_tiles; t++) {
         TI_UNROLL
         for (int j = 0; j < m; j++) {
-            acc[t][j] = _mm512_setzero_si512();
+            acc[t][j] = b->first ? _mm512_setzero_si512() : load(sums + j * GROUP + t * 16);
         }
     }
-    size_t tile_stride = (size_t)w->kp * 16;
-    const int8_t *q = x->q + i * x->stride;
-    for (size_t c = 0; c < w->kp; c += 4) {
+    const int8_t *q = b->q + i * b->stride;
+    for (size_t c = 0; c < b->n_cols; c += 4) {
         __m512i codes[TILES];
         TI_UNROLL
         for (int t = 0; t < n_tiles; t++) {
-            codes[t] = load(tiles + (size_t)t * tile_stride + c * 16);
+            codes[t] = load(b->tiles + (size_t)t * TI_TILE_COLUMNS * 16 + c * 16);
         }
         TI_UNROLL
         for (int j = 0; j < m; j++) {
             int32_t four;
-            memcpy(&four, q + (size_t)j * x->stride + c, sizeof four);
+            memcpy(&four, q + (size_t)j * b->stride + c, sizeof four);
             __m512i v = _mm512_set1_epi32(four);
             TI_UNROLL
             for (int t = 0; t < n_tiles; t++) {
@@ -353,54 +362,65 @@ TI_AVX512_INLINE void block_product(float *y, size_t ldy, const ti_mat *w, const
         }
     }
     TI_UNROLL
-    for (int j = 0; j < m; j++) {
+    for (int t = 0; t < n_tiles; t++) {
         TI_UNROLL
-        for (int t = 0; t < n_tiles; t++) {
-            size_t row = r + (size_t)t * 16;
-            if (row < r1) {
-                finish16(y + (i + (size_t)j) * ldy, acc[t][j], w, x, i + (size_t)j, row, r1);
-            }
+        for (int j = 0; j < m; j++) {
+            _mm512_storeu_si512(sums + j * GROUP + t * 16, acc[t][j]);
         }
     }
 }
 
-TI_AVX512_INLINE void all_vectors(float *y, size_t ldy, const ti_mat *w, const ti_act *x,
-                                  const uint8_t *tiles, size_t r, size_t r1, const int n_tiles)
+TI_AVX512_INLINE void all_vectors(const column_block *b, size_t m, const int n_tiles)
 {
     size_t i = 0;
-    for (; i + BLOCK_M <= x->m; i += BLOCK_M) {
-        block_product(y, ldy, w, x, tiles, r, r1, i, n_tiles, BLOCK_M);
+    for (; i + BLOCK_M <= m; i += BLOCK_M) {
+        block_product(b, i, n_tiles, BLOCK_M);
     }
-    if (i + 4 <= x->m) {
-        block_product(y, ldy, w, x, tiles, r, r1, i, n_tiles, 4);
+    if (i + 4 <= m) {
+        block_product(b, i, n_tiles, 4);
         i += 4;
     }
-    if (i + 2 <= x->m) {
-        block_product(y, ldy, w, x, tiles, r, r1, i, n_tiles, 2);
+    if (i + 2 <= m) {
+        block_product(b, i, n_tiles, 2);
         i += 2;
     }
-    if (i < x->m) {
-        block_product(y, ldy, w, x, tiles, r, r1, i, n_tiles, 1);
+    if (i < m) {
+        block_product(b, i, n_tiles, 1);
     }
 }
 
 TI_AVX512 static void matmul_many(float *y, size_t ldy, const ti_mat *w, const ti_act *x,
                                   size_t r0, size_t r1, void *scratch)
 {
-    uint8_t *tiles = scratch, *rows = tiles + (size_t)GROUP * w->kp;
+    uint8_t *tiles = scratch, *rows = tiles + GROUP * TI_TILE_COLUMNS;
+    int32_t *sums = (int32_t *)(void *)(rows + GROUP * TI_TILE_COLUMNS);
     for (size_t r = r0; r < r1; r += GROUP) {
         bool whole = r1 - r >= GROUP || w->layout == TI_L_T5; /* its panels go in 48 rows */
         size_t n = whole ? GROUP : ti_round_up(r1 - r, 16);
         for (size_t c = 0; c < w->kp; c += TI_TILE_COLUMNS) {
             size_t n_cols = w->kp - c < TI_TILE_COLUMNS ? w->kp - c : TI_TILE_COLUMNS;
-            ti_avx512_unpack(tiles + c * 16, (size_t)w->kp * 16, w, r, n, c, n_cols, rows);
+            ti_avx512_unpack(tiles, (size_t)TI_TILE_COLUMNS * 16, w, r, n, c, n_cols, rows);
+            const column_block block = {.tiles = tiles,
+                                        .q = x->q + c,
+                                        .stride = x->stride,
+                                        .n_cols = n_cols,
+                                        .sums = sums,
+                                        .first = c == 0};
+            switch (n / 16) {
+            case 3:
+                all_vectors(&block, x->m, 3);
+                break;
+            case 2:
+                all_vectors(&block, x->m, 2);
+                break;
+            default:
+                all_vectors(&block, x->m, 1);
+            }
         }
-        if (n == GROUP) {
-            all_vectors(y, ldy, w, x, tiles, r, r1, 3);
-        } else if (n == 32) {
-            all_vectors(y, ldy, w, x, tiles, r, r1, 2);
-        } else {
-            all_vectors(y, ldy, w, x, tiles, r, r1, 1);
+        for (size_t i = 0; i < x->m; i++) {
+            for (size_t j = 0; j < n && r + j < r1; j += 16) {
+                finish16(y + i * ldy, load(sums + i * GROUP + j), w, x, i, r + j, r1);
+            }
         }
     }
 }
