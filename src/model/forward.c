@@ -169,7 +169,7 @@ static void multiply(const worker *w, const output *outputs, size_t n, const ti_
     }
     while (take_piece(w, counter, total, &piece)) {
         size_t i = 0, column = 0, r0, r1;
-        for (; piece >= n_pieces(outputs[i].mat, act->m); i++) {
+        for (; i + 1 < n && piece >= n_pieces(outputs[i].mat, act->m); i++) {
             piece -= n_pieces(outputs[i].mat, act->m);
             column += outputs[i].mat->rows;
         }

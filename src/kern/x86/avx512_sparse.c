@@ -45,8 +45,8 @@ TI_AVX512_INLINE void add_pairs(__m512i sum[8], const uint8_t *base, size_t col_
     const __m512i three = _mm512_set1_epi8(3);
     for (size_t i = 0; i < n; i += 2) {
         uint32_t c1 = cols[i], c2 = i + 1 < n ? cols[i + 1] : cols[i];
-        int q1 = q[c1], q2 = i + 1 < n ? q[c2] : 0;
-        __m512i v = _mm512_set1_epi16((short)((q1 & 0xff) | (int)((unsigned)q2 << 8)));
+        unsigned q1 = (uint8_t)q[c1], q2 = i + 1 < n ? (uint8_t)q[c2] : 0;
+        __m512i v = _mm512_set1_epi16((short)(q1 | q2 << 8));
         __m512i a = _mm512_loadu_si512(base + c1 * col_bytes);
         __m512i b = _mm512_loadu_si512(base + c2 * col_bytes);
         __m512i both[2] = {_mm512_unpacklo_epi8(a, b), _mm512_unpackhi_epi8(a, b)};
