@@ -210,6 +210,15 @@ static void run_quant_block(const job *j)
     j->k->quant_block(&x, 0, j->x->f);
 }
 
+static void run_quant_block16(const job *j)
+{
+    ti_act x = {0};
+    quant_act(j, &x);
+    x.stride = ROWS / 2 / TI_K_PAD * TI_K_PAD; /* two rows of half the width */
+    x.k = x.stride;
+    j->k->quant_block16(&x, 0, j->x->f);
+}
+
 static void run_qk_f16(const job *j)
 {
     j->k->qk_f16(j->y, j->x->f, (ti_kv_view){j->halves, NULL, HEAD}, KEYS, HEAD, 0.1f);
@@ -246,6 +255,7 @@ static void bench_vectors(const ti_kern *k, const char *name)
                    {"to_f16", run_to_f16, ROWS * 4.0},
                    {"quant_token", run_quant_token, ROWS * 4.0},
                    {"quant_block", run_quant_block, ROWS * 4.0},
+                   {"quant_block16", run_quant_block16, ROWS * 2.0},
                    {"qk_f16", run_qk_f16, KEYS * HEAD * 2.0},
                    {"pv_f16", run_pv_f16, KEYS * HEAD * 2.0},
                    {"qk_i8", run_qk_i8, KEYS * HEAD},

@@ -2,6 +2,7 @@
 /* The float kernels and quantisation. */
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "kt.h"
@@ -243,6 +244,17 @@ static void ref_quant(int8_t *q, float *scale, const float *f, size_t n)
     *scale = bad || max > 0x1p120f ? NAN : zero ? 0.0f : max / 127.0f;
 }
 
+static bool all_canaries(const kt_buf *b)
+{
+    const uint8_t *p = b->p;
+    for (size_t i = 0; i < b->bytes; i++) {
+        if (p[i] != KT_CANARY) {
+            return false;
+        }
+    }
+    return true;
+}
+
 typedef struct quantised {
     int8_t q[MAX_LENGTH + 256];
     int32_t half_sum[MAX_LENGTH / 16 + 16], row_sum;
@@ -268,6 +280,72 @@ static void expect(quantised *want, const float *f, size_t k, size_t stride, boo
     }
 }
 
+/* Sixteen bits as two rows.  The division is exact in double, and ties go as in float: by the
+ * product with 1/254. */
+static void ref_quant16(int8_t *high, int8_t *low, float *scale, const float *f, size_t n)
+{
+    float max = 0.0f;
+    bool bad = false;
+    for (size_t i = 0; i < n; i++) {
+        bad = bad || isnan(f[i]);
+        max = fabsf(f[i]) > max ? fabsf(f[i]) : max;
+    }
+    bool zero = bad || max < 0x1p-110f || max > 0x1p120f;
+    for (size_t i = 0; i < n; i++) {
+        float product = zero ? 0.0f : f[i] * (32384.0f / max);
+        float v = (float)nearbyint((double)product), part = v * (1.0f / 254.0f);
+        int h = (int)nearbyint((double)part), l = (int)v - 254 * h;
+        kt_check(abs(h) <= 127 && abs(l) <= 127, "%g is split into %d and %d", (double)v, h, l);
+        high[i] = (int8_t)h;
+        low[i] = (int8_t)l;
+    }
+    *scale = bad || max > 0x1p120f ? NAN : zero ? 0.0f : max / 32384.0f;
+}
+
+/* Rows 2 and 3 of 6. */
+static void check_quant16(const ti_kern *k, const kt_buf *f, size_t n)
+{
+    enum { ROWS = 6 };
+    static quantised want[2];
+    size_t stride = (n + TI_K_PAD - 1) / TI_K_PAD * TI_K_PAD;
+    kt_buf q = kt_alloc(ROWS * stride, 1), block_scale = floats(ROWS * stride / 32);
+    kt_buf half_sum = floats(ROWS * stride / 16);
+    ti_act x = {.m = ROWS,
+                .k = n,
+                .stride = stride,
+                .q = q.p,
+                .block_scale = block_scale.p,
+                .half_sum = half_sum.p};
+    memset(want, 0, sizeof want);
+    for (size_t c = 0; c < n; c += 32) {
+        float *scale = &want[1].block_scale[c / 32];
+        ref_quant16(want[0].q + c, want[1].q + c, scale, (const float *)f->p + c,
+                    n - c < 32 ? n - c : 32);
+        want[0].block_scale[c / 32] = *scale * 254.0f;
+    }
+    kt_subject(k->name, "quant_block16");
+    k->quant_block16(&x, 1, f->p);
+    for (size_t i = 0; i < 2; i++) {
+        for (size_t c = 0; c < stride; c++) {
+            want[i].half_sum[c / 16] += want[i].q[c];
+        }
+        int8_t *got_q = x.q + (2 + i) * stride;
+        int32_t *got_sum = x.half_sum + (2 + i) * (stride / 16);
+        float *got_scale = x.block_scale + (2 + i) * (stride / 32);
+        kt_check(memcmp(got_q, want[i].q, stride) == 0, "q of %zu, part %zu", n, i);
+        kt_check(memcmp(got_sum, want[i].half_sum, stride / 4) == 0, "half sums of %zu", n);
+        kt_same_floats(got_scale, want[i].block_scale, stride / 32, "block scales");
+        memset(got_q, KT_CANARY, stride);
+        memset(got_sum, KT_CANARY, stride / 4);
+        memset(got_scale, KT_CANARY, stride / 8);
+    }
+    kt_check(all_canaries(&q) && all_canaries(&half_sum) && all_canaries(&block_scale),
+             "other rows changed");
+    kt_free(&q);
+    kt_free(&block_scale);
+    kt_free(&half_sum);
+}
+
 /* Row 1 of 3: the others must stay as they are. */
 static void check_quant(const ti_kern *k, const kt_buf *f, size_t n, bool token)
 {
@@ -276,7 +354,6 @@ static void check_quant(const ti_kern *k, const kt_buf *f, size_t n, bool token)
     size_t stride = (n + TI_K_PAD - 1) / TI_K_PAD * TI_K_PAD;
     kt_buf q = kt_alloc(ROWS * stride, 1), row_scale = floats(ROWS), row_sum = floats(ROWS);
     kt_buf block_scale = floats(ROWS * stride / 32), half_sum = floats(ROWS * stride / 16);
-    kt_buf before[] = {copy_of(&q), copy_of(&half_sum), copy_of(&block_scale)};
     ti_act x = {.m = ROWS,
                 .k = n,
                 .stride = stride,
@@ -296,16 +373,11 @@ static void check_quant(const ti_kern *k, const kt_buf *f, size_t n, bool token)
         kt_same_floats(x.row_scale + 1, &want.row_scale, 1, "row scale");
         kt_check(x.row_sum[1] == want.row_sum, "row sum of %zu", n);
     }
-    memcpy(x.q + stride, (char *)before[0].p + stride, stride);
-    memcpy(x.half_sum + stride / 16, (char *)before[1].p + stride / 4, stride / 4);
-    memcpy(x.block_scale + stride / 32, (char *)before[2].p + stride / 8, stride / 8);
-    kt_check(memcmp(q.p, before[0].p, q.bytes) == 0 &&
-                 memcmp(half_sum.p, before[1].p, half_sum.bytes) == 0 &&
-                 memcmp(block_scale.p, before[2].p, block_scale.bytes) == 0,
+    memset(x.q + stride, KT_CANARY, stride);
+    memset(x.half_sum + stride / 16, KT_CANARY, stride / 4);
+    memset(x.block_scale + stride / 32, KT_CANARY, stride / 8);
+    kt_check(all_canaries(&q) && all_canaries(&half_sum) && all_canaries(&block_scale),
              "other rows changed");
-    for (int i = 0; i < 3; i++) {
-        kt_free(&before[i]);
-    }
     kt_free(&q);
     kt_free(&row_scale);
     kt_free(&row_sum);
@@ -313,33 +385,43 @@ static void check_quant(const ti_kern *k, const kt_buf *f, size_t n, bool token)
     kt_free(&half_sum);
 }
 
-/* Ordinary values; halves between two integers; and one number that spoils a vector. */
+static void check_all_quant(const ti_kern *k, const kt_buf *f, size_t n)
+{
+    check_quant(k, f, n, true);
+    check_quant(k, f, n, false);
+    check_quant16(k, f, n);
+}
+
+/* Ordinary values; halves between two integers; ties between two ways to split 16 bits; and
+ * one number that spoils a vector. */
 void kt_test_quant(const ti_kern *k)
 {
-    static const float special[] = {0.0f,      -0.0f,     1e-45f,     0x1p-121f,
-                                    0x1p-120f, -0x1p120f, 0x1.1p120f, -3.4e38f,
-                                    INFINITY,  -INFINITY, NAN,        1.0f};
+    static const float special[] = {0.0f,      -0.0f,     1e-45f,    0x1p-121f,  0x1p-120f,
+                                    0x1p-111f, 0x1p-110f, -0x1p120f, 0x1.1p120f, -3.4e38f,
+                                    INFINITY,  -INFINITY, NAN,       1.0f};
     for (size_t i = 0; i < N_LENGTHS; i++) {
         size_t n = lengths[i];
         kt_buf f = floats(n);
         float *p = f.p;
-        for (int token = 0; token < 2; token++) {
-            fill(&f, 3.0f);
-            check_quant(k, &f, n, token);
-            fill(&f, 0x1p-100f);
-            check_quant(k, &f, n, token);
-            for (size_t c = 0; c < n; c++) {
-                p[c] = c == 0 ? 127.0f : (float)((int)kt_below(254) - 127) + 0.5f;
-            }
-            check_quant(k, &f, n, token);
-            for (size_t s = 0; s < sizeof special / sizeof special[0]; s++) {
-                memset(p, 0, f.bytes);
-                p[kt_below((uint32_t)n)] = special[s];
-                check_quant(k, &f, n, token);
-                fill(&f, 1.0f);
-                p[kt_below((uint32_t)n)] = special[s];
-                check_quant(k, &f, n, token);
-            }
+        fill(&f, 3.0f);
+        check_all_quant(k, &f, n);
+        fill(&f, 0x1p-100f);
+        check_all_quant(k, &f, n);
+        for (size_t c = 0; c < n; c++) {
+            p[c] = c == 0 ? 127.0f : (float)((int)kt_below(254) - 127) + 0.5f;
+        }
+        check_all_quant(k, &f, n);
+        for (size_t c = 0; c < n; c++) {
+            p[c] = c % 32 == 0 ? 32384.0f : (float)((int)kt_below(255) - 127) * 254.0f + 127.0f;
+        }
+        check_all_quant(k, &f, n);
+        for (size_t s = 0; s < sizeof special / sizeof special[0]; s++) {
+            memset(p, 0, f.bytes);
+            p[kt_below((uint32_t)n)] = special[s];
+            check_all_quant(k, &f, n);
+            fill(&f, 1.0f);
+            p[kt_below((uint32_t)n)] = special[s];
+            check_all_quant(k, &f, n);
         }
         kt_free(&f);
     }

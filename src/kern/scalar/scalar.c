@@ -9,6 +9,7 @@
 
 #define TI_VEC_TARGET
 #define TI_VEC_NAME(x) scalar_##x
+#define TI_VEC_WIDTH 4
 #include "kern/vec.h"
 
 /* Code of column c in a T2 row. */

@@ -9,16 +9,25 @@
 #include "kern/x86/ymm_set.h"
 #include "kern/x86/ymm_sparse.h"
 
+/* Sixteen int32 of -128..127 as bytes: packing works on halves of a register. */
+static inline __attribute__((always_inline)) TI_YMM_TARGET void store_bytes(void *p, __m256i a,
+                                                                            __m256i b)
+{
+    __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(a, b), 0xd8);
+    __m128i bytes =
+        _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+    _mm_storeu_si128(p, bytes);
+}
+
 #define TI_VEC_TARGET TI_YMM_TARGET
 #define TI_VEC_NAME(x) avx2_##x
-#define TI_VEC_F16_LOAD(out, ptr)                                                            \
-    do {                                                                                     \
-        __m256 low = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)(ptr))); \
-        __m256 high =                                                                        \
-            _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)((ptr) + 8)));    \
-        memcpy((out), &low, sizeof low);                                                     \
-        memcpy((char *)(out) + sizeof low, &high, sizeof high);                              \
-    } while (0)
+#define TI_VEC_WIDTH 8
+#define TI_VEC_F16_LOAD(ptr) ((ti_vf)_mm256_cvtph_ps(_mm_loadu_si128((const void *)(ptr))))
+#define TI_VEC_F16_STORE(ptr, v) \
+    _mm_storeu_si128((void *)(ptr), _mm256_cvtps_ph((__m256)(v), _MM_FROUND_TO_NEAREST_INT))
+#define TI_VEC_I8_LOAD(ptr) \
+    ((ti_vf)_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const void *)(ptr)))))
+#define TI_VEC_I8_STORE(ptr, n) store_bytes((ptr), (__m256i)(n)[0], (__m256i)(n)[1])
 #include "kern/vec.h"
 
 void ti_kern_init_avx2(ti_kern *k)

@@ -8,11 +8,14 @@
 
 #define TI_VEC_TARGET TI_AVX512
 #define TI_VEC_NAME(x) avx512_##x
-#define TI_VEC_F16_LOAD(out, ptr) \
-    (*(out) = (ti_v16)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)(ptr))))
-#define TI_VEC_F16_STORE(ptr, v)                  \
-    _mm256_storeu_si256((__m256i *)(void *)(ptr), \
-                        _mm512_cvtps_ph((__m512) * (v), _MM_FROUND_TO_NEAREST_INT))
+#define TI_VEC_WIDTH 16
+#define TI_VEC_F16_LOAD(ptr) ((ti_vf)_mm512_cvtph_ps(_mm256_loadu_si256((const void *)(ptr))))
+#define TI_VEC_F16_STORE(ptr, v) \
+    _mm256_storeu_si256((void *)(ptr), _mm512_cvtps_ph((__m512)(v), _MM_FROUND_TO_NEAREST_INT))
+#define TI_VEC_I8_LOAD(ptr) \
+    ((ti_vf)_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const void *)(ptr)))))
+#define TI_VEC_I8_STORE(ptr, n) \
+    _mm_storeu_si128((void *)(ptr), _mm512_cvtepi32_epi8((__m512i)(n)[0]))
 #include "kern/vec.h"
 
 /* Signed by signed: the bytes of q are offset by 128 to be the unsigned operand, which adds
