@@ -12,9 +12,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* About 20 us on current CPUs (a pause is 40-140 cycles on x86): longer than the gap between
- * two phases of a step, far shorter than the gap between two requests. */
-enum { SPINS = 500 };
+/* About 200 us on current CPUs (a pause is 40-140 cycles on x86): longer than the gap between
+ * two phases of a step and than sampling between two steps, far shorter than the gap between
+ * two requests.  Waking a thread costs 50 us and more where the CPU is a virtual one. */
+enum { SPINS = 10000 };
 
 /* A gate is where threads wait for a number to change: spin first, then sleep.  A sleeper
  * announces itself before it looks again; whoever changes the number looks for sleepers after

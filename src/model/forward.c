@@ -112,10 +112,10 @@ static ti_act prepare(const worker *w, const float *v, size_t ld, size_t k, cons
 
 /* The output rows of a matrix are taken piece by piece, by whichever thread is free: memory
  * does not serve all threads alike, and with equal shares the faster ones would wait at every
- * barrier.  A piece is long enough to stream (64 KB of weights), and has whole grains. */
+ * barrier.  A piece is long enough to stream, and has whole grains. */
 static size_t piece_rows(const ti_mat *mat, size_t m)
 {
-    enum { PIECE_BYTES = 64 * 1024, FEW = 8 };
+    enum { PIECE_BYTES = 128 * 1024, FEW = 8 };
     size_t grain = ti_layout_grain(mat->layout);
     if (m > FEW) { /* bound by arithmetic: two grains, the width of the tile kernels */
         return 2 * grain;
