@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Looks first, tells afterwards: the same findings become lines or JSON. */
 #include <curl/curl.h>
-#include <jansson.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -179,9 +178,8 @@ static void print_lines(const findings *f)
              row->name, ti_human_bytes(a, sizeof a, row->bytes), row->licence);
     }
     const curl_version_info_data *curl = curl_version_info(CURLVERSION_NOW);
-    line("ok", "libraries", "libcurl %s (%s), libsodium %s, jansson %s", curl->version,
-         curl->ssl_version ? curl->ssl_version : "no TLS", sodium_version_string(),
-         jansson_version_str());
+    line("ok", "libraries", "libcurl %s (%s), libsodium %s", curl->version,
+         curl->ssl_version ? curl->ssl_version : "no TLS", sodium_version_string());
 }
 
 /* --- JSON -----------------------------------------------------------------------------------
@@ -245,7 +243,6 @@ static tern_status print_document(const findings *f, tern_err *err)
     ti_json_str(&json, "libcurl", curl->version);
     ti_json_str(&json, "tls", curl->ssl_version ? curl->ssl_version : "");
     ti_json_str(&json, "libsodium", sodium_version_string());
-    ti_json_str(&json, "jansson", jansson_version_str());
     ti_json_close(&json, '}');
     ti_json_close(&json, '}');
     tern_status status = ti_print_json(&json, err);

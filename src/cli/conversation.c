@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/conversation.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
 #include "base/file.h"
+#include "base/jval.h"
 
 enum { FILE_BYTES_MAX = 64 << 20, FIRST_CAP = 16 };
 
@@ -107,26 +107,44 @@ tern_status ti_conversation_save(const ti_conversation *talk, const char *path, 
     return status;
 }
 
-/* Takes the messages of a parsed document. */
-static tern_status read_messages(ti_conversation *talk, json_t *root, const char *path,
+/* Copies a string of the document, which has no U+0000. */
+static char *copy(const ti_jval *v)
+{
+    return v && v->type == TI_JSTR ? strndup(v->u.str.data, v->u.str.len) : NULL;
+}
+
+static tern_status read_message(ti_conversation *talk, const ti_jval *item, size_t number,
+                                const char *path, tern_err *err)
+{
+    const ti_jval *role = ti_jval_get(item, "role"), *content = ti_jval_get(item, "content");
+    char *r = copy(role), *c = copy(content);
+    tern_status status;
+    if (!role || role->type != TI_JSTR || !content || content->type != TI_JSTR) {
+        status = ti_fail(err, TERN_CORRUPT, "chat", item->at,
+                         "'%s': message %zu has no role or no content", path, number);
+    } else if (!r || !c) {
+        status = ti_fail_nomem(err, "chat", content->u.str.len, "a message");
+    } else if (!known_role(r)) {
+        status = ti_fail(err, TERN_CORRUPT, "chat", role->at,
+                         "'%s': message %zu has no role that is known", path, number);
+    } else {
+        status = ti_conversation_add(talk, r, c, err);
+    }
+    free(r);
+    free(c);
+    return status;
+}
+
+static tern_status read_messages(ti_conversation *talk, const ti_jval *root, const char *path,
                                  tern_err *err)
 {
-    const char *name = json_string_value(json_object_get(root, "schema"));
-    json_t *list = json_object_get(root, "messages");
-    if (!name || strcmp(name, schema) != 0 || !json_is_array(list)) {
+    const ti_jval *list = ti_jval_get(root, "messages");
+    if (!ti_jval_is(ti_jval_get(root, "schema"), schema) || !list || list->type != TI_JARRAY) {
         return ti_fail(err, TERN_CORRUPT, "chat", TI_NO_OFFSET,
                        "'%s' is not a saved conversation: no schema %s", path, schema);
     }
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        json_t *item = json_array_get(list, i);
-        const char *role = json_string_value(json_object_get(item, "role"));
-        const char *content = json_string_value(json_object_get(item, "content"));
-        if (!role || !content || !known_role(role)) {
-            return ti_fail(err, TERN_CORRUPT, "chat", TI_NO_OFFSET,
-                           "'%s': message %zu has no role that is known, or no content", path,
-                           i + 1);
-        }
-        TI_TRY(ti_conversation_add(talk, role, content, err));
+    for (size_t i = 0; i < list->n; i++) {
+        TI_TRY(read_message(talk, &list->u.items[i], i + 1, path, err));
     }
     return TERN_OK;
 }
@@ -135,18 +153,20 @@ tern_status ti_conversation_load(ti_conversation *talk, const char *path, tern_e
 {
     char *text;
     size_t len;
-    json_error_t bad;
-    TI_TRY(ti_read_file(&text, &len, path, FILE_BYTES_MAX, err));
-    json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &bad);
-    free(text);
-    if (!root) {
-        return ti_fail(err, TERN_CORRUPT, "chat",
-                       (uint64_t)(bad.position > 0 ? bad.position : 0), "'%s', line %d: %s",
-                       path, bad.line, bad.text);
-    }
+    ti_jval root;
+    ti_arena arena = {0};
     ti_conversation loaded = {0};
-    tern_status status = read_messages(&loaded, root, path, err);
-    json_decref(root);
+    TI_TRY(ti_read_file(&text, &len, path, FILE_BYTES_MAX, err));
+    tern_status status = ti_jval_parse(&root, &arena, text, len, "chat", err);
+    if (status == TERN_OK) {
+        status = read_messages(&loaded, &root, path, err);
+    } else if (err) {
+        tern_err cause = *err;
+        status =
+            ti_fail(err, status, cause.module, cause.offset, "'%s': %s", path, cause.message);
+    }
+    ti_arena_free(&arena);
+    free(text);
     if (status != TERN_OK) {
         ti_conversation_free(&loaded);
         return status;

@@ -7,7 +7,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "convert/jval.h"
+#include "base/jval.h"
 
 /* Joins a directory and a name; NULL when there is no memory. */
 char *ti_dir_path(ti_arena *arena, const char *dir, ti_str name);

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "convert/jval.h"
+#include "base/jval.h"
 
 typedef enum ti_hf_arch {
     TI_HF_LLAMA = 0, /* LlamaForCausalLM */

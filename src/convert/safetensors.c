@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/le.h"
-#include "convert/jval.h"
+#include "base/jval.h"
 
 static const char MODULE[] = "safetensors";
 

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "convert/dir.h"
-#include "convert/jval.h"
+#include "base/jval.h"
 
 static const char MODULE[] = "safetensors";
 static const char SINGLE[] = "model.safetensors";

@@ -21,7 +21,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "convert/jval.h"
+#include "base/jval.h"
 #include "model/gguf.h"
 
 enum {

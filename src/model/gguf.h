@@ -25,6 +25,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "kern/dtype.h"
 
 typedef enum ti_gguf_type {
@@ -53,11 +54,6 @@ enum {
 };
 #define TI_GGUF_MAX_STRING_BYTES ((uint64_t)1 << 28)
 #define TI_GGUF_MAX_ARRAY_ITEMS ((uint64_t)1 << 26)
-
-typedef struct ti_str {
-    const char *data; /* not NUL-terminated */
-    size_t len;
-} ti_str;
 
 typedef struct ti_gguf_kv {
     ti_str key;

@@ -30,7 +30,7 @@ awk '
         }
         checked++
     }
-    /^[ \t]*#[ \t]*include[ \t]*<(pcre2|jansson|curl\/|microhttpd|sodium|sqlite3|utf8proc|cmocka)/ {
+    /^[ \t]*#[ \t]*include[ \t]*<(pcre2|jansson|curl\/|microhttpd|sodium|sqlite3|openssl\/|utf8proc|cmocka)/ {
         match($0, /<[^>]*>/)
         header = substr($0, RSTART, RLENGTH)
         if (!((module, header) in may)) {

@@ -49,7 +49,7 @@ $ printf '/load nothing.json\n' | tern chat -m chat.gguf
 ? 5
 
 $ echo '{"schema":"tern.chat/1","messages":[{"role":"king","content":"x"}]}' >bad.json; printf '/load bad.json\n' | tern chat -m chat.gguf
-! tern: chat: 'bad.json': message 1 has no role that is known, or no content
+! tern: chat: 'bad.json': message 1 has no role that is known (at offset 44)
 ? 4
 
 $ echo '{"messages":[]}' >bad.json; printf '/load bad.json\n' | tern chat -m chat.gguf
@@ -57,7 +57,7 @@ $ echo '{"messages":[]}' >bad.json; printf '/load bad.json\n' | tern chat -m cha
 ? 4
 
 $ echo '{"schema"' >bad.json; printf '/load bad.json\n' | tern chat -m chat.gguf
-!~ tern: chat: 'bad.json', line *: * (at offset *)
+! tern: chat: 'bad.json': JSON at byte 10: ':' expected (at offset 10)
 ? 4
 
 $ tern run -m chat.gguf ""

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "convert/jval.h"
+#include "base/jval.h"
 #include "convert/llama2c.h"
 #include "convert/safetensors.h"
 #include "convert_build.h"

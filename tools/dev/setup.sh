@@ -13,6 +13,8 @@ pc:libpcre2-8 libpcre2-dev
 pc:jansson libjansson-dev
 pc:libcurl libcurl4-gnutls-dev
 pc:libsodium libsodium-dev
+pc:sqlite3 libsqlite3-dev
+pc:libcrypto libssl-dev
 pc:cmocka libcmocka-dev'
 tools_model='python3 python3
 pip: python3-pip

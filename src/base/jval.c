@@ -2,7 +2,7 @@
 /* A recursive descent, at most TI_JVAL_MAX_DEPTH deep.  Children are collected on one stack
  * that all levels share and are moved into the arena when their bracket closes, so that an
  * array or object is one block without anybody knowing its length beforehand. */
-#include "convert/jval.h"
+#include "base/jval.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* convert/jval.h - reading JSON that strangers wrote, into a tree in an arena.
+/* base/jval.h - reading JSON that strangers wrote, into a tree in an arena.
  *
- * Own, and not the library that the server writes its answers with, for three reasons that
- * matter for model files: a failure names the byte at which it happened; every limit (depth,
+ * Own, and not a library: a failure names the byte at which it happened; every limit (depth,
  * values, length of a number) is ours; and running out of memory in the middle of a string is
  * an error here, while jansson 2.14 goes on without the characters it could not store.
  *
  * RFC 8259, strictly: no comments, no trailing commas, no NaN, UTF-8 only, no lone surrogates.
  * Stricter still: no U+0000 in strings (names become C strings) and no two members with the
  * same name (two readers could believe two different ones). */
-#ifndef TI_CONVERT_JVAL_H
-#define TI_CONVERT_JVAL_H
+#ifndef TI_BASE_JVAL_H
+#define TI_BASE_JVAL_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,7 +17,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "model/gguf.h"
+#include "base/str.h"
 
 enum {
     TI_JVAL_MAX_DEPTH = 64,      /* brackets inside each other */
