@@ -115,6 +115,20 @@ TERN_API TERN_MUST_USE tern_status tern_session_save(const tern_session *session
 TERN_API TERN_MUST_USE tern_status tern_session_load(tern_session *session, const char *path,
                                                      tern_err *err);
 
+/* --- traces ------------------------------------------------------------------------------ */
+
+/* Receives the residual stream after block `layer` (from 0) for the token at `position`: x [n],
+ * n = the model's n_embd, valid during the call only.  Called by the threads that compute, by
+ * several at once for different (position, layer); for one position in order of layers unless
+ * the session is cut back and goes on.  It must not call the session. */
+typedef void (*tern_trace_fn)(void *user, uint32_t position, tern_token token, uint32_t layer,
+                              const float *x, size_t n);
+
+/* Shows every layer's output of every token that is computed from now on to `fn`; NULL ends it.
+ * Off by default and then without cost.  The bits are the same on every machine, and the
+ * results of the session do not change. */
+TERN_API void tern_session_set_trace(tern_session *session, tern_trace_fn fn, void *user);
+
 /* --- several sessions at once ------------------------------------------------------------ */
 
 /* One session's part of a step. */

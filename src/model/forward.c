@@ -441,6 +441,21 @@ static void head(const worker *w)
     }
 }
 
+/* Shows a layer's output to those who asked.  Nobody writes the stream before the barrier that
+ * follows the next layer's first product, so this needs none of its own; and with one row, the
+ * other threads take the pieces of that product meanwhile. */
+static void show_trace(const worker *w, size_t l)
+{
+    size_t n_embd = w->p->model->config.n_embd;
+    for (size_t i = (w->id + l) % w->n; i < w->p->m; i += w->n) {
+        const ti_row *row = &w->p->rows[i];
+        if (row->session->trace) {
+            row->session->trace(row->session->trace_user, row->position, row->token,
+                                (uint32_t)l, w->p->b->x + i * n_embd, n_embd);
+        }
+    }
+}
+
 static void run(void *ctx, uint32_t id, uint32_t n)
 {
     const pass *p = ctx;
@@ -449,6 +464,7 @@ static void run(void *ctx, uint32_t id, uint32_t n)
     for (size_t l = 0; l < p->model->config.n_layer; l++) {
         attention(&w, &p->model->layers[l], l);
         feed_forward(&w, &p->model->layers[l], l);
+        show_trace(&w, l);
     }
     head(&w);
 }

@@ -148,6 +148,12 @@ uint64_t tern_session_bytes(const tern_session *session)
            ti_batch_bytes(session->batch);
 }
 
+void tern_session_set_trace(tern_session *session, tern_trace_fn fn, void *user)
+{
+    session->trace = fn;
+    session->trace_user = user;
+}
+
 tern_status tern_session_set_sampler(tern_session *session, const tern_sampler_opts *opts,
                                      tern_err *err)
 {

@@ -44,6 +44,8 @@ struct tern_session {
     ti_rope rope;
     ti_sampler sampler;
     void *sampler_scratch;
+    tern_trace_fn trace; /* or NULL */
+    void *trace_user;
     ti_arena arena;
 };
 
