@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # libtern: what an application embeds.  Made of the objects of every module but those of the
-# command (synth makes models for benchmarks); only names marked TERN_API are visible.
+# command (synth makes models for benchmarks; meters, grams and receipts are for who measures);
+# only names marked TERN_API are visible.
 get_property(modules GLOBAL PROPERTY TERN_MODULES)
-list(REMOVE_ITEM modules convert cli synth)
+list(REMOVE_ITEM modules convert cli synth power energy carbon ledger)
 set(objects "")
 foreach(module IN LISTS modules)
   list(APPEND objects $<TARGET_OBJECTS:ti_${module}>)

@@ -118,7 +118,7 @@ size_t ti_ocmf_gaps(const ti_ocmf *ocmf, ti_ocmf_gap *gaps, size_t cap);
 /* What a meter counted. */
 typedef struct ti_ocmf_delta {
     uint64_t delta_uj;      /* last reading less first */
-    uint64_t resolution_uj; /* the sum of what the last digits of both can hide */
+    uint64_t resolution_uj; /* of the coarser one: the true difference is nearer than this */
 } ti_ocmf_delta;
 
 /* The difference of the first and last reading of one register in all records (all must be of

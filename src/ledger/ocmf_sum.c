@@ -85,8 +85,9 @@ tern_status ti_ocmf_measure(ti_ocmf_delta *out, const ti_ocmf *ocmf, const char 
         return ti_fail(err, TERN_NO, module, TI_NO_OFFSET,
                        "there are no two readings of an energy register");
     }
+    uint64_t a = s.first->resolution_uj, b = s.last->resolution_uj;
     *out = (ti_ocmf_delta){.delta_uj = s.last->energy_uj - s.first->energy_uj,
-                           .resolution_uj = s.first->resolution_uj + s.last->resolution_uj};
+                           .resolution_uj = a > b ? a : b};
     return TERN_OK;
 }
 
@@ -95,7 +96,7 @@ tern_status ti_ocmf_check_sum(const ti_ocmf_delta *delta, uint64_t allocated_uj,
     uint64_t a = delta->delta_uj, b = allocated_uj, off = a > b ? a - b : b - a;
     /* Each reading is cut at its last digit, so that the true difference is less than one digit
      * to either side. */
-    if (off >= delta->resolution_uj / 2 && off > 0) {
+    if (off >= delta->resolution_uj && off > 0) {
         return ti_fail(err, TERN_NO, module, TI_NO_OFFSET,
                        "%llu uJ are allocated, but the meter counted %llu uJ",
                        (unsigned long long)b, (unsigned long long)a);
