@@ -130,7 +130,7 @@ typedef enum ti_meter_role {
     TI_ROLE_UNUSABLE,    /* does not work */
     TI_ROLE_DUPLICATE,   /* another meter in the set measures the same */
     TI_ROLE_PART,        /* inside of one that is counted, or of a kind that is always a part */
-    TI_ROLE_WIDER,       /* holds ones that are counted and was not asked for */
+    TI_ROLE_UNUSED,      /* works, and holds something else than what is counted */
     TI_ROLE_OTHER,       /* cannot be placed */
     TI_ROLES
 } ti_meter_role;
@@ -248,15 +248,18 @@ uint64_t ti_meter_period_ns(const ti_meter_info *info);
 
 /* Follows one meter: keeps the last good reading, so that a failed one costs nothing. */
 typedef struct ti_track {
-    ti_reading last; /* good, when `has_last` */
-    bool has_last, failed_since;
-    uint64_t energy_uj;                 /* sum of all deltas */
+    ti_reading last;    /* good, when `has_last` */
+    ti_reading suspect; /* did not fit to `last`, when `has_suspect`; the next one decides */
+    bool has_last, has_suspect, failed_since;
     uint32_t flags;                     /* of all deltas together */
+    uint64_t energy_uj;                 /* sum of all deltas */
     uint32_t n_failed, n_lost, n_wraps; /* reads that failed, deltas lost otherwise, wraps */
 } ti_track;
 
-/* Takes the next reading and says what it adds.  Zeroed track = nothing read yet.  After a
- * reset, a jump or too long a time the new reading is where counting goes on. */
+/* Takes the next reading and says what it adds.  Zeroed track = nothing read yet.  A reading
+ * that does not fit to the last good one (reset, jump, too long ago) adds nothing; when the
+ * next one fits to the good one after all, it covers all the time since; else counting goes on
+ * from the reading that did not fit. */
 void ti_track_step(ti_track *track, const ti_meter_info *info, const ti_reading *reading,
                    ti_delta *out);
 
