@@ -2,8 +2,9 @@
 /* Measures reading a prompt and generating, against what the machine can do at most.
  *
  * The ceilings (bytes a second from memory, int8 multiply-accumulates a second) are measured
- * before and after, in the same run: a machine that is shared or hot is then slow in both.  The
- * larger of the two counts, so that a fraction is never flattered.
+ * before and after each repetition: a machine that is shared or hot is then slow in both.  The
+ * larger of the two counts, so that a fraction is never flattered, and the median of the
+ * fractions is the result.
  *
  * Prompt: random tokens, empty cache, all tokens but the last without the output head; its
  * multiplications are counted accordingly.  Generation: from one token on, each token one
@@ -96,14 +97,15 @@ static const ti_opt opts[] = {
     {0},
 };
 
-/* Seconds of each repetition, sorted afterwards. */
+/* What each repetition gave. */
 typedef struct series {
-    double seconds[REPS_MAX];
+    double tokens_per_s[REPS_MAX], fraction[REPS_MAX]; /* sorted when they are summed up */
     size_t n;
 } series;
 
 typedef struct rates {
     double median, min, max; /* tokens a second */
+    double fraction;         /* of the ceiling: the median */
 } rates;
 
 typedef struct bench {
@@ -116,7 +118,7 @@ typedef struct bench {
     double load_s;
     uint64_t load_peak_bytes, resident_bytes; /* of the process */
     series prompt, generate;
-    ti_ceilings before, after, top;
+    ti_ceilings low, high; /* of all measurements */
 } bench;
 
 /* --- measuring ------------------------------------------------------------------------------
@@ -178,46 +180,81 @@ static tern_status generate(bench *b, size_t n, double *seconds, tern_err *err)
     return TERN_OK;
 }
 
-static tern_status repeat(bench *b, ti_progress *progress, tern_err *err)
-{
-    const bench_args *a = b->args;
-    double ignored;
-    TI_TRY(read_prompt(b, WARM_UP_TOKENS, &ignored, err));
-    TI_TRY(generate(b, WARM_UP_TOKENS, &ignored, err));
-    for (uint32_t r = 0; r < a->reps; r++) {
-        if (a->prompt) {
-            TI_TRY(read_prompt(b, a->prompt, &b->prompt.seconds[b->prompt.n++], err));
-        }
-        (void)ti_progress_step(progress, 2 * r + 1, 2 * (uint64_t)a->reps);
-        if (a->generate) {
-            TI_TRY(generate(b, a->generate, &b->generate.seconds[b->generate.n++], err));
-        }
-        (void)ti_progress_step(progress, 2 * r + 2, 2 * (uint64_t)a->reps);
-    }
-    return TERN_OK;
-}
-
 static double larger(double a, double b)
 {
     return a > b ? a : b;
 }
 
+static double smaller(double a, double b)
+{
+    return a < b ? a : b;
+}
+
+static tern_status measure_ceilings(bench *b, ti_ceilings *out, tern_err *err)
+{
+    const ti_kern *kern = ti_kern_select(b->desc.kernel);
+    TI_ASSERT(kern); /* the model has it from there */
+    TI_TRY(ti_ceiling_measure(out, b->threads, kern, err));
+    if (!b->high.mac_instruction) {
+        b->low = b->high = *out;
+    }
+    b->low.read_bytes_per_s = smaller(b->low.read_bytes_per_s, out->read_bytes_per_s);
+    b->low.int8_mac_per_s = smaller(b->low.int8_mac_per_s, out->int8_mac_per_s);
+    b->high.read_bytes_per_s = larger(b->high.read_bytes_per_s, out->read_bytes_per_s);
+    b->high.int8_mac_per_s = larger(b->high.int8_mac_per_s, out->int8_mac_per_s);
+    return TERN_OK;
+}
+
+/* Multiply-accumulates of one prompt token: the head works for the last token only. */
+static double prompt_macs(const bench *b)
+{
+    double head = (double)b->desc.n_vocab * b->desc.n_embd;
+    double body = (double)b->desc.macs_per_token - head;
+    return body + head / (b->args->prompt ? b->args->prompt : 1);
+}
+
+/* One repetition's rate, and what part of the ceiling the units of each token are. */
+static void add_rate(series *s, uint32_t tokens, double seconds, double units, double ceiling)
+{
+    double rate = tokens / larger(seconds, 1e-9);
+    s->tokens_per_s[s->n] = rate;
+    s->fraction[s->n++] = rate * units / ceiling;
+}
+
+static tern_status repeat(bench *b, ti_progress *progress, tern_err *err)
+{
+    const bench_args *a = b->args;
+    double prompt_s = 0, generate_s = 0;
+    ti_ceilings before, after;
+    TI_TRY(read_prompt(b, WARM_UP_TOKENS, &prompt_s, err));
+    TI_TRY(generate(b, WARM_UP_TOKENS, &generate_s, err));
+    TI_TRY(measure_ceilings(b, &before, err));
+    for (uint32_t r = 0; r < a->reps; r++, before = after) {
+        if (a->prompt) {
+            TI_TRY(read_prompt(b, a->prompt, &prompt_s, err));
+        }
+        (void)ti_progress_step(progress, 2 * r + 1, 2 * (uint64_t)a->reps);
+        if (a->generate) {
+            TI_TRY(generate(b, a->generate, &generate_s, err));
+        }
+        (void)ti_progress_step(progress, 2 * r + 2, 2 * (uint64_t)a->reps);
+        b->resident_bytes = ti_resident_memory();
+        TI_TRY(measure_ceilings(b, &after, err));
+        add_rate(&b->prompt, a->prompt, prompt_s, prompt_macs(b),
+                 larger(before.int8_mac_per_s, after.int8_mac_per_s));
+        add_rate(&b->generate, a->generate, generate_s, (double)b->desc.bytes_per_token,
+                 larger(before.read_bytes_per_s, after.read_bytes_per_s));
+    }
+    return TERN_OK;
+}
+
 static tern_status measure(bench *b, tern_err *err)
 {
     ti_progress progress;
-    const ti_kern *kern = ti_kern_select(b->desc.kernel);
-    TI_ASSERT(kern); /* the model has it from there */
-    TI_TRY(ti_ceiling_measure(&b->before, b->threads, kern, err));
     ti_progress_begin(&progress, "measuring", "parts");
     tern_status status = repeat(b, &progress, err);
     ti_progress_end(&progress);
-    TI_TRY(status);
-    b->resident_bytes = ti_resident_memory();
-    TI_TRY(ti_ceiling_measure(&b->after, b->threads, kern, err));
-    b->top = b->after;
-    b->top.read_bytes_per_s = larger(b->before.read_bytes_per_s, b->after.read_bytes_per_s);
-    b->top.int8_mac_per_s = larger(b->before.int8_mac_per_s, b->after.int8_mac_per_s);
-    return TERN_OK;
+    return status;
 }
 
 /* --- figures --------------------------------------------------------------------------------
@@ -229,38 +266,26 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static rates rates_of(series *s, uint32_t tokens)
+static double median(double *v, size_t n)
+{
+    qsort(v, n, sizeof *v, by_value);
+    return (v[(n - 1) / 2] + v[n / 2]) / 2;
+}
+
+static rates rates_of(series *s)
 {
     if (s->n == 0) {
         return (rates){0};
     }
-    qsort(s->seconds, s->n, sizeof s->seconds[0], by_value);
-    double middle = (s->seconds[(s->n - 1) / 2] + s->seconds[s->n / 2]) / 2;
-    return (rates){.median = tokens / middle,
-                   .min = tokens / s->seconds[s->n - 1],
-                   .max = tokens / s->seconds[0]};
-}
-
-/* Multiply-accumulates of one prompt token: the head works for the last token only. */
-static double prompt_macs(const bench *b)
-{
-    double head = (double)b->desc.n_vocab * b->desc.n_embd;
-    double body = (double)b->desc.macs_per_token - head;
-    return body + head / (b->args->prompt ? b->args->prompt : 1);
-}
-
-static double peak_fraction(const bench *b, rates r)
-{
-    return r.median * prompt_macs(b) / b->top.int8_mac_per_s;
-}
-
-static double bandwidth_fraction(const bench *b, rates r)
-{
-    return r.median * (double)b->desc.bytes_per_token / b->top.read_bytes_per_s;
+    double middle = median(s->tokens_per_s, s->n);
+    return (rates){.median = middle,
+                   .min = s->tokens_per_s[0],
+                   .max = s->tokens_per_s[s->n - 1],
+                   .fraction = median(s->fraction, s->n)};
 }
 
 static void json_rates(ti_buf *json, const char *key, uint32_t tokens, rates r,
-                       const char *fraction_key, double fraction)
+                       const char *fraction_key)
 {
     if (!tokens) {
         return;
@@ -270,7 +295,7 @@ static void json_rates(ti_buf *json, const char *key, uint32_t tokens, rates r,
     ti_json_num(json, "tokens_per_s", r.median, 6);
     ti_json_num(json, "min", r.min, 6);
     ti_json_num(json, "max", r.max, 6);
-    ti_json_num(json, fraction_key, fraction, 4);
+    ti_json_num(json, fraction_key, r.fraction, 4);
     ti_json_close(json, '}');
 }
 
@@ -296,18 +321,16 @@ static tern_status print_document(bench *b, rates prompt, rates gen, tern_err *e
     ti_json_str(&json, "kv", b->args->kv ? "i8" : "f16");
     ti_json_uint(&json, "reps", b->args->reps);
     ti_json_uint(&json, "seed", b->args->seed);
-    json_rates(&json, "prompt", b->args->prompt, prompt, "peak_fraction",
-               peak_fraction(b, prompt));
-    json_rates(&json, "generate", b->args->generate, gen, "bandwidth_fraction",
-               bandwidth_fraction(b, gen));
+    json_rates(&json, "prompt", b->args->prompt, prompt, "peak_fraction");
+    json_rates(&json, "generate", b->args->generate, gen, "bandwidth_fraction");
     ti_json_uint(&json, "bytes_per_token", b->desc.bytes_per_token);
     ti_json_uint(&json, "macs_per_token", b->desc.macs_per_token);
     ti_json_open(&json, "ceilings", '{');
-    ti_json_num(&json, "read_bytes_per_s", b->top.read_bytes_per_s, 6);
-    ti_json_num(&json, "int8_mac_per_s", b->top.int8_mac_per_s, 6);
-    ti_json_str(&json, "mac_instruction", b->top.mac_instruction);
-    json_ceilings(&json, "before", &b->before);
-    json_ceilings(&json, "after", &b->after);
+    ti_json_num(&json, "read_bytes_per_s", b->high.read_bytes_per_s, 6);
+    ti_json_num(&json, "int8_mac_per_s", b->high.int8_mac_per_s, 6);
+    ti_json_str(&json, "mac_instruction", b->high.mac_instruction);
+    json_ceilings(&json, "lowest", &b->low);
+    json_ceilings(&json, "highest", &b->high);
     ti_json_close(&json, '}');
     ti_json_num(&json, "load_s", b->load_s, 4);
     ti_json_uint(&json, "session_bytes", tern_session_bytes(b->session));
@@ -321,19 +344,18 @@ static tern_status print_document(bench *b, rates prompt, rates gen, tern_err *e
     return status;
 }
 
-static void print_rates(const char *what, uint32_t tokens, rates r, double fraction,
-                        const char *of)
+static void print_rates(const char *what, uint32_t tokens, rates r, const char *of)
 {
     if (tokens) {
         ti_printf("%-9s %6u tokens  %s%9.1f tokens/s%s  (%.1f to %.1f)  %5.1f %% of %s\n", what,
                   (unsigned)tokens, ti_bold(), r.median, ti_plain(), r.min, r.max,
-                  fraction * 100, of);
+                  r.fraction * 100, of);
     }
 }
 
 static void print_lines(bench *b, rates prompt, rates gen)
 {
-    char file[32], token[32], resident[32], read[32];
+    char file[32], token[32], resident[32], low[32], high[32];
     const tern_model_desc *d = &b->desc;
     ti_printf("%s, %s, %s as %s, file %s, resident %s, loaded in %.2f s\n",
               *d->name ? d->name : "(no name)", d->architecture, d->weight_type, d->layout,
@@ -342,12 +364,13 @@ static void print_lines(bench *b, rates prompt, rates gen)
     ti_printf("%u threads, kernels %s, median of %u; %s a token\n", (unsigned)b->threads,
               d->kernel, (unsigned)b->args->reps,
               ti_human_bytes(token, sizeof token, d->bytes_per_token));
-    print_rates("prompt", b->args->prompt, prompt, peak_fraction(b, prompt), "int8 peak");
-    print_rates("generate", b->args->generate, gen, bandwidth_fraction(b, gen),
-                "memory bandwidth");
-    ti_printf("ceilings  %s/s read from memory, %.3g int8 multiply-accumulates/s (%s)\n",
-              ti_human_bytes(read, sizeof read, (uint64_t)b->top.read_bytes_per_s),
-              b->top.int8_mac_per_s, b->top.mac_instruction);
+    print_rates("prompt", b->args->prompt, prompt, "int8 peak");
+    print_rates("generate", b->args->generate, gen, "memory bandwidth");
+    ti_printf("ceilings  %s/s to %s/s read from memory, "
+              "%.3g to %.3g int8 multiply-accumulates/s (%s)\n",
+              ti_human_bytes(low, sizeof low, (uint64_t)b->low.read_bytes_per_s),
+              ti_human_bytes(high, sizeof high, (uint64_t)b->high.read_bytes_per_s),
+              b->low.int8_mac_per_s, b->high.int8_mac_per_s, b->high.mac_instruction);
 }
 
 /* --- the command -----------------------------------------------------------------------------
@@ -398,8 +421,8 @@ static tern_status run(const void *values, const ti_operands *given, tern_err *e
         status = measure(b, err);
     }
     if (status == TERN_OK) {
-        rates prompt = rates_of(&b->prompt, b->args->prompt);
-        rates gen = rates_of(&b->generate, b->args->generate);
+        rates prompt = rates_of(&b->prompt);
+        rates gen = rates_of(&b->generate);
         if (b->args->json) {
             status = print_document(b, prompt, gen, err);
         } else {

@@ -91,8 +91,8 @@ $ tern bench --synth tiny-bitnet --reps 2 --prompt 16 --generate 4 --json 2>/dev
 > schema model name architecture weight_type layout kernel n_params file_bytes
 > resident_bytes cpu kernel threads kv reps seed prompt tokens tokens_per_s min max
 > peak_fraction generate tokens tokens_per_s min max bandwidth_fraction bytes_per_token
-> macs_per_token ceilings read_bytes_per_s int8_mac_per_s mac_instruction before
-> read_bytes_per_s int8_mac_per_s after read_bytes_per_s int8_mac_per_s load_s
+> macs_per_token ceilings read_bytes_per_s int8_mac_per_s mac_instruction lowest
+> read_bytes_per_s int8_mac_per_s highest read_bytes_per_s int8_mac_per_s load_s
 > session_bytes process load_peak_bytes resident_bytes
 
 # It was made once.
