@@ -76,7 +76,7 @@ static tern_status read_sig(ti_note_sig *out, const char *line, size_t len, size
     return TERN_OK;
 }
 
-tern_status ti_note_parse(ti_note *out, const char *text, size_t len, tern_err *err)
+tern_status ti_note_parse(ti_signed_note *out, const char *text, size_t len, tern_err *err)
 {
     if (len > TI_NOTE_MAX_BYTES) {
         return ti_fail(err, TERN_LIMIT, "note", TI_NO_OFFSET,
@@ -126,7 +126,7 @@ static void cosigned(ti_buf *out, uint64_t time_s, ti_str text)
 }
 
 /* Checks one signature of a key whose name and ID match. */
-static tern_status check_sig(const ti_note *note, const ti_note_sig *sig,
+static tern_status check_sig(const ti_signed_note *note, const ti_note_sig *sig,
                              const ti_note_key *key, uint64_t *time_s, tern_err *err)
 {
     uint8_t bytes[SIG_MAX];
@@ -165,8 +165,8 @@ static bool is_by(const ti_note_sig *sig, const ti_note_key *key)
            memcmp(sig->name.data, key->name, sig->name.len) == 0;
 }
 
-tern_status ti_note_check(const ti_note *note, const ti_note_key *keys, size_t n, bool *valid,
-                          uint64_t *times_s, tern_err *err)
+tern_status ti_note_check(const ti_signed_note *note, const ti_note_key *keys, size_t n,
+                          bool *valid, uint64_t *times_s, tern_err *err)
 {
     bool any = false;
     for (size_t k = 0; k < n; k++) {
@@ -191,7 +191,7 @@ tern_status ti_note_check(const ti_note *note, const ti_note_key *keys, size_t n
 tern_status ti_note_open(ti_str *text, const char *note, size_t len, const ti_note_key *key,
                          tern_err *err)
 {
-    ti_note parsed;
+    ti_signed_note parsed;
     bool valid;
     TI_TRY(ti_note_parse(&parsed, note, len, err));
     TI_TRY(ti_note_check(&parsed, key, 1, &valid, NULL, err));

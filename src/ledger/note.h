@@ -95,21 +95,21 @@ typedef struct ti_note_sig {
 } ti_note_sig;
 
 /* A note that was taken apart; points into its text. */
-typedef struct ti_note {
+typedef struct ti_signed_note {
     ti_str text; /* with its last newline */
     uint32_t n;
     ti_note_sig sigs[TI_NOTE_MAX_SIGS];
-} ti_note;
+} ti_signed_note;
 
 /* Takes a note apart, without looking at signatures.
  * Errors: TERN_CORRUPT with the offset; TERN_LIMIT. */
-tern_status ti_note_parse(ti_note *out, const char *text, size_t len, tern_err *err);
+tern_status ti_note_parse(ti_signed_note *out, const char *text, size_t len, tern_err *err);
 
 /* Checks the signatures of the n keys that are given; those of others are ignored.  valid[i]
  * becomes whether key i has signed; times_s[i] (NULL allowed) the time in its cosignature, or
  * 0. Errors: TERN_NO when one of these keys' signatures is wrong, or none has signed. */
-tern_status ti_note_check(const ti_note *note, const ti_note_key *keys, size_t n, bool *valid,
-                          uint64_t *times_s, tern_err *err);
+tern_status ti_note_check(const ti_signed_note *note, const ti_note_key *keys, size_t n,
+                          bool *valid, uint64_t *times_s, tern_err *err);
 
 /* Parses and checks against one key; *text receives the signed text, which points into `note`.
  * Errors: those of both. */
