@@ -9,6 +9,7 @@
 #include "cli/cmd.h"
 #include "cli/common.h"
 #include "cli/out.h"
+#include "cli/receipts.h"
 
 enum { DEFAULT_TOKENS = 512, PROMPT_BYTES_MAX = 64 << 20 };
 
@@ -18,6 +19,7 @@ typedef struct run_args {
     tern_sampler_opts sampler;
     uint32_t tokens;
     ti_opt_list stops;
+    ti_receipt_args receipt;
     const char *system;
     bool raw, json;
 } run_args;
@@ -51,6 +53,8 @@ static const ti_opt opts[] = {
      .name = "json",
      .help = "print one JSON document, schema tern.run/1, instead of the text",
      .offset = offsetof(run_args, json)},
+    {.type = TI_OPT_HEADING, .help = "Receipt"},
+    TI_OPTS_RECEIPT(run_args, receipt),
     {.type = TI_OPT_HEADING, .help = "Sampling"},
     TI_OPTS_SAMPLER(run_args, sampler),
     {.type = TI_OPT_HEADING, .help = "Engine"},
@@ -160,12 +164,12 @@ static tern_status tokenize_prompt(tern_token **tokens, size_t *n, const run_arg
  */
 
 typedef struct times {
-    uint64_t load_ns, prompt_ns;
+    uint64_t load_ns, prompt_ns, receipt_ns;
 } times;
 
 static tern_status print_document(const tern_model *model, const tern_session *session,
                                   const ti_answer *answer, size_t n_prompt, times t,
-                                  const run_args *args, tern_err *err)
+                                  const run_args *args, const char *receipt_id, tern_err *err)
 {
     tern_model_desc desc;
     ti_buf json = {0};
@@ -191,31 +195,67 @@ static tern_status print_document(const tern_model *model, const tern_session *s
     ti_json_num(&json, "first_token_s", (double)(t.prompt_ns + answer->first_ns) / 1e9, 6);
     ti_json_num(&json, "generate_s", (double)answer->generate_ns / 1e9, 6);
     ti_json_num(&json, "generate_tokens_per_s", ti_answer_rate(answer), 6);
+    ti_json_num(&json, "receipt_s", (double)t.receipt_ns / 1e9, 6);
     ti_json_close(&json, '}');
+    if (*receipt_id) {
+        ti_json_str(&json, "receipt", receipt_id);
+    }
     ti_json_close(&json, '}');
     tern_status status = ti_print_json(&json, err);
     ti_buf_free(&json);
     return status;
 }
 
-/* The line that a person sees after the answer. */
-static void print_summary(const ti_answer *answer, size_t n_prompt, times t)
+/* The lines that a person sees after the answer. */
+static void print_summary(const run_args *args, const ti_answer *answer, size_t n_prompt,
+                          times t, const ti_receipt *receipt)
 {
     if (ti_stderr_is_tty()) {
         ti_note("%zu tokens, %.1f tokens/s; prompt %zu tokens, %.1f tokens/s; ended by: %s",
                 answer->n_tokens, ti_answer_rate(answer), n_prompt,
                 ti_rate(n_prompt, t.prompt_ns), ti_stop_name(answer->stop));
     }
+    if (receipt->id[0] && (ti_stderr_is_tty() || args->receipt.file)) {
+        ti_receipt_note(receipt);
+    }
+}
+
+/* What was needed to answer, for the receipt. */
+static tern_status finish_receipt(ti_receipt_job *job, const run_args *args,
+                                  const tern_model *model, const tern_session *session,
+                                  const ti_answer *answer, size_t n, times *t, tern_err *err)
+{
+    ti_receipt_facts facts = {
+        .model = model,
+        .session = session,
+        .model_args = &args->model,
+        .session_args = &args->session,
+        .sampler = &args->sampler,
+        .stops = &args->stops,
+        .answer = answer,
+        .n_input = n,
+        .max_tokens = args->tokens,
+        .chat = !args->raw && tern_model_has_chat(model),
+        .prompt_ns = t->prompt_ns,
+    };
+    uint64_t start = ti_now_ns();
+    tern_status status = ti_receipt_finish(job, &facts, err);
+    t->receipt_ns = ti_now_ns() - start;
+    return status;
 }
 
 /* Prints the answer to a prompt that was tokenized. */
 static tern_status answer_prompt(const run_args *args, const tern_token *tokens, size_t n,
-                                 const tern_model *model, times t, tern_err *err)
+                                 const tern_model *model, times t, ti_receipt_job *job,
+                                 tern_err *err)
 {
     tern_session *session = NULL;
     ti_answer answer = {0};
     TI_TRY(ti_open_session(&session, model, &args->model, &args->session, &args->sampler, err));
-    tern_status status = ti_feed(session, tokens, n, args->session.chunk, &t.prompt_ns, err);
+    tern_status status = ti_receipt_watch(job, model, &args->session, session, err);
+    if (status == TERN_OK) {
+        status = ti_feed(session, tokens, n, args->session.chunk, &t.prompt_ns, err);
+    }
     if (status == TERN_OK) {
         status = ti_answer_make(&answer, model, session, &args->stops, args->tokens,
                                 !args->json, err);
@@ -224,11 +264,14 @@ static tern_status answer_prompt(const run_args *args, const tern_token *tokens,
             ti_print("\n");
         }
     }
+    if (status == TERN_OK) {
+        status = finish_receipt(job, args, model, session, &answer, n, &t, err);
+    }
     if (status == TERN_OK && args->json) {
-        status = print_document(model, session, &answer, n, t, args, err);
+        status = print_document(model, session, &answer, n, t, args, job->receipt.id, err);
     }
     if (status == TERN_OK) {
-        print_summary(&answer, n, t);
+        print_summary(args, &answer, n, t, &job->receipt);
     }
     ti_buf_free(&answer.text);
     tern_session_destroy(session);
@@ -243,8 +286,12 @@ static tern_status run(const void *values, const ti_operands *given, tern_err *e
     tern_token *tokens = NULL;
     size_t n = 0;
     times t = {0};
+    ti_receipt_job job = {0};
     ti_interrupt_catch();
     tern_status status = read_prompt(&prompt, given, err);
+    if (status == TERN_OK) {
+        status = ti_receipt_begin(&job, &args->receipt, &args->model, err);
+    }
     if (status == TERN_OK) {
         uint64_t start = ti_now_ns();
         status = ti_open_model(&model, &args->model, err);
@@ -254,8 +301,9 @@ static tern_status run(const void *values, const ti_operands *given, tern_err *e
         status = tokenize_prompt(&tokens, &n, args, model, &prompt, err);
     }
     if (status == TERN_OK) {
-        status = answer_prompt(args, tokens, n, model, t, err);
+        status = answer_prompt(args, tokens, n, model, t, &job, err);
     }
+    ti_receipt_end(&job);
     free(tokens);
     tern_model_close(model);
     ti_buf_free(&prompt);
