@@ -79,6 +79,23 @@ typedef struct ti_kv_view {
     size_t stride;      /* numbers from one row to the next, multiple of 16 */
 } ti_kv_view;
 
+/* Queries that look at the same keys and values at once: of neighbours in a text, and of heads
+ * that share them.  What comes out for one of them does not depend on the others. */
+enum { TI_GROUP = 16 };
+
+typedef struct ti_group {
+    size_t m, d;          /* queries, 1 .. TI_GROUP; numbers of each */
+    uint32_t n[TI_GROUP]; /* [m] how many keys each sees, from the first: >= 1, rising, < 2^31 */
+    float *s;             /* [n[m - 1] rounded up to 16][TI_GROUP] scores, then weights */
+    float *scratch;       /* ti_group_scratch(d) floats, on a 64-byte boundary */
+} ti_group;
+
+/* How many floats of scratch a group needs. */
+static inline size_t ti_group_scratch(size_t d)
+{
+    return 2 * (size_t)TI_GROUP * ((d + TI_LANES - 1) / TI_LANES * TI_LANES);
+}
+
 /* --- the table --------------------------------------------------------------------------- */
 
 /* y[i * ldy + r] = sum over c of W[r][c] * x[i][c], for rows r0 <= r < r1 and all i < x->m.
@@ -165,6 +182,19 @@ typedef struct ti_kern {
      * int8: of (p[j] * v.scale[j]) * (float)v[j][c]. */
     void (*pv_f16)(float *o, const float *p, ti_kv_view v, size_t n, size_t d);
     void (*pv_i8)(float *o, const float *p, ti_kv_view v, size_t n, size_t d);
+
+    /* The same for the queries of a group: query i's score or weight of key j < g->n[i] is
+     * g->s[j * TI_GROUP + i]; the rest of g->s is for the kernels.
+     *   q       [g->m][ldq], rows of g->d numbers, not padded; int8: d <= 1024
+     *   qscale  [g->m]
+     *   o       [g->m][ldo], rows of g->d numbers, not padded */
+    void (*group_qk_f16)(const ti_group *g, const float *q, size_t ldq, float scale,
+                         ti_kv_view k);
+    void (*group_qk_i8)(const ti_group *g, const int8_t *q, size_t ldq, const float *qscale,
+                        ti_kv_view k);
+    void (*group_softmax)(const ti_group *g); /* between the two */
+    void (*group_pv_f16)(const ti_group *g, float *o, size_t ldo, ti_kv_view v);
+    void (*group_pv_i8)(const ti_group *g, float *o, size_t ldo, ti_kv_view v);
 
     /* Exact sparsity: T2 rows r of the list only, y as matmul; one input vector (x->m == 1). */
     void (*t2_rows)(float *y, const ti_mat *w, const ti_act *x, const uint32_t *rows, size_t n);

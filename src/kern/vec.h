@@ -20,6 +20,7 @@
 #include "kern/vec/attention.h"
 #include "kern/vec/base.h"
 #include "kern/vec/dense.h"
+#include "kern/vec/group.h"
 #include "kern/vec/quant.h"
 
 TI_VEC_FN void TI_VEC_NAME(rmsnorm)(float *y, const float *x, const float *w, size_t n,
@@ -182,4 +183,9 @@ TI_VEC_FN void TI_VEC_NAME(vec_init)(ti_kern *k)
     k->qk_i8 = TI_VEC_NAME(qk_i8);
     k->pv_f16 = TI_VEC_NAME(pv_f16);
     k->pv_i8 = TI_VEC_NAME(pv_i8);
+    k->group_qk_f16 = TI_VEC_NAME(group_qk_f16);
+    k->group_qk_i8 = TI_VEC_NAME(group_qk_i8);
+    k->group_softmax = TI_VEC_NAME(group_softmax);
+    k->group_pv_f16 = TI_VEC_NAME(group_pv_f16);
+    k->group_pv_i8 = TI_VEC_NAME(group_pv_i8);
 }

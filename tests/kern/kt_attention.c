@@ -126,6 +126,183 @@ static void check_mixtures(const ti_kern *k, const head *h)
     kt_free(&want);
 }
 
+/* --- groups ------------------------------------------------------------------------------ */
+
+enum { MAX_KEYS = 112 };
+
+/* Query i of a group and what it should give, by the entries for one query of a set. */
+typedef struct one_query {
+    float s[MAX_KEYS], p[MAX_KEYS], o[1024];
+} one_query;
+
+typedef struct group_test {
+    ti_group g;
+    head h;
+    kt_buf q, q8, qscale, s, o, scratch;
+    size_t ld; /* of queries and results */
+    bool bytes;
+    char what[96];
+} group_test;
+
+/* How many keys the queries see: the same for heads of one row, rising for rows. */
+static void set_counts(ti_group *g, uint32_t n, uint32_t step, uint32_t heads)
+{
+    for (uint32_t i = 0; i < g->m; i++) {
+        uint32_t behind = ((uint32_t)g->m - 1 - i) / heads * step;
+        g->n[i] = n > behind ? n - behind : 1;
+    }
+}
+
+static group_test make_group(size_t n, size_t d, size_t m, bool bytes)
+{
+    group_test t = {.h = make(n, d, n % 3 * 16, m % 3 == 2), .bytes = bytes};
+    size_t n16 = (n + 15) / 16 * 16;
+    t.ld = d + (m % 2 ? 0 : 5);
+    t.q = kt_alloc(((m - 1) * t.ld + d) * sizeof(float), sizeof(float));
+    t.o = kt_alloc(((m - 1) * t.ld + d) * sizeof(float), sizeof(float));
+    t.q8 = kt_alloc((m - 1) * t.ld + d, 1);
+    t.qscale = kt_alloc(m * sizeof(float), sizeof(float));
+    t.s = kt_alloc(n16 * TI_GROUP * sizeof(float), 64);
+    t.scratch = kt_alloc(ti_group_scratch(d) * sizeof(float), 64);
+    for (size_t i = 0; i < (m - 1) * t.ld + d; i++) {
+        ((float *)t.q.p)[i] = kt_uniform(1.0f) * 0x1p-8f;
+        ((int8_t *)t.q8.p)[i] =
+            (int8_t)(m % 3 == 2 ? (i & 1 ? 127 : -128) : (int)kt_below(256) - 128);
+    }
+    for (size_t i = 0; i < m; i++) {
+        ((float *)t.qscale.p)[i] = kt_uniform(1e-3f);
+    }
+    t.g = (ti_group){.m = m, .d = d, .s = t.s.p, .scratch = t.scratch.p};
+    return t;
+}
+
+static void destroy_group(group_test *t)
+{
+    destroy(&t->h);
+    kt_free(&t->q);
+    kt_free(&t->q8);
+    kt_free(&t->qscale);
+    kt_free(&t->s);
+    kt_free(&t->o);
+    kt_free(&t->scratch);
+}
+
+static void attend_one(const ti_kern *k, const group_test *t, size_t i, one_query *want)
+{
+    static float q[1024];
+    static int8_t q8[1024];
+    const head *h = &t->h;
+    ti_kv_view halves = {h->halves.p, NULL, h->stride},
+               bytes = {h->bytes.p, h->scale.p, h->stride};
+    size_t n = t->g.n[i];
+    memset(q, 0, sizeof q);
+    memset(q8, 0, sizeof q8);
+    memcpy(q, (const float *)t->q.p + i * t->ld, h->d * sizeof *q);
+    memcpy(q8, (const int8_t *)t->q8.p + i * t->ld, h->d);
+    if (t->bytes) {
+        k->qk_i8(want->s, q8, ((const float *)t->qscale.p)[i], bytes, n, h->d);
+    } else {
+        k->qk_f16(want->s, q, halves, n, h->d, 0.37f);
+    }
+    memcpy(want->p, want->s, n * sizeof(float));
+    k->softmax(want->p, n);
+    if (t->bytes) {
+        k->pv_i8(want->o, want->p, bytes, n, h->d);
+    } else {
+        k->pv_f16(want->o, want->p, halves, n, h->d);
+    }
+}
+
+/* Column i of the scores. */
+static void check_column(const group_test *t, size_t i, const float *want)
+{
+    float got[MAX_KEYS];
+    for (size_t j = 0; j < t->g.n[i]; j++) {
+        got[j] = t->g.s[j * TI_GROUP + i];
+    }
+    kt_same_floats(got, want, t->g.n[i], t->what);
+}
+
+/* What lies between the rows of results stays as it is. */
+static void check_gaps(const group_test *t)
+{
+    const uint8_t *o = t->o.p;
+    bool same = true;
+    for (size_t i = 0; i + 1 < t->g.m; i++) {
+        for (size_t b = (i * t->ld + t->h.d) * 4; b < (i + 1) * t->ld * 4; b++) {
+            same = same && o[b] == KT_CANARY;
+        }
+    }
+    kt_check(same, "%s: written between the rows", t->what);
+}
+
+/* Each query must get what it would get alone, from this set and from the scalar one. */
+static void check_group(const ti_kern *k, group_test *t)
+{
+    static one_query want[2][TI_GROUP];
+    const ti_kern *sets[2] = {k, ti_kern_get(TI_ISA_SCALAR)};
+    const head *h = &t->h;
+    ti_kv_view halves = {h->halves.p, NULL, h->stride},
+               bytes = {h->bytes.p, h->scale.p, h->stride};
+    size_t m = t->g.m;
+    snprintf(t->what, sizeof t->what, "%zu queries of %zu, %u to %u keys, stride %zu", m, h->d,
+             t->g.n[0], t->g.n[m - 1], h->stride);
+    memset(t->o.p, KT_CANARY, t->o.bytes);
+    for (size_t i = 0; i < 2 * m; i++) {
+        attend_one(sets[i % 2], t, i / 2, &want[i % 2][i / 2]);
+    }
+    kt_subject(k->name, t->bytes ? "group_qk_i8" : "group_qk_f16");
+    if (t->bytes) {
+        k->group_qk_i8(&t->g, t->q8.p, t->ld, t->qscale.p, bytes);
+    } else {
+        k->group_qk_f16(&t->g, t->q.p, t->ld, 0.37f, halves);
+    }
+    for (size_t i = 0; i < 2 * m; i++) {
+        check_column(t, i / 2, want[i % 2][i / 2].s);
+    }
+    kt_subject(k->name, "group_softmax");
+    k->group_softmax(&t->g);
+    for (size_t i = 0; i < 2 * m; i++) {
+        check_column(t, i / 2, want[i % 2][i / 2].p);
+    }
+    kt_subject(k->name, t->bytes ? "group_pv_i8" : "group_pv_f16");
+    if (t->bytes) {
+        k->group_pv_i8(&t->g, t->o.p, t->ld, bytes);
+    } else {
+        k->group_pv_f16(&t->g, t->o.p, t->ld, halves);
+    }
+    for (size_t i = 0; i < 2 * m; i++) {
+        kt_same_floats((const float *)t->o.p + i / 2 * t->ld, want[i % 2][i / 2].o, h->d,
+                       t->what);
+    }
+    check_gaps(t);
+}
+
+static void test_groups(const ti_kern *k, size_t n, size_t d, size_t m)
+{
+    for (int bytes = 0; bytes < 2; bytes++) {
+        group_test t = make_group(n, d, m, bytes);
+        set_counts(&t.g, (uint32_t)n, 1, 1); /* neighbours */
+        check_group(k, &t);
+        set_counts(&t.g, (uint32_t)n, 1, 4); /* four heads each */
+        check_group(k, &t);
+        set_counts(&t.g, (uint32_t)n, 23, 3); /* farther from each other than a span */
+        check_group(k, &t);
+        /* What a query does not see may be anything; a sum of products that are all -0. */
+        uint16_t *last = (uint16_t *)t.h.halves.p + (n - 1) * t.h.stride;
+        memset(t.h.halves.p, 0, t.h.halves.bytes);
+        for (size_t c = 0; c < d && n > 1; c++) {
+            last[c] = c % 2 ? 0x7e00 : 0x7c00;
+        }
+        for (size_t c = 0; c < t.q.bytes / sizeof(float); c++) {
+            ((float *)t.q.p)[c] = -1.0f;
+        }
+        memset(t.q8.p, 0, t.q8.bytes);
+        check_group(k, &t);
+        destroy_group(&t);
+    }
+}
+
 void kt_test_attention(const ti_kern *k)
 {
     static const size_t sizes[] = {1,  8,  15, 16,  17,  32,  40,  64,
@@ -139,4 +316,16 @@ void kt_test_attention(const ti_kern *k)
             destroy(&h);
         }
     }
+    static const size_t group_sizes[] = {2, 32, 64, 80, 96, 102, 128, 256};
+    static const size_t group_counts[] = {1, 2, 7, 15, 16, 17, 33, 34, 63, 112};
+    for (size_t i = 0; i < sizeof group_sizes / sizeof group_sizes[0]; i++) {
+        for (size_t j = 0; j < sizeof group_counts / sizeof group_counts[0]; j++) {
+            test_groups(k, group_counts[j], group_sizes[i], 1 + kt_below(TI_GROUP));
+            test_groups(k, group_counts[j], group_sizes[i], TI_GROUP);
+        }
+    }
+    for (size_t m = 1; m <= TI_GROUP; m++) {
+        test_groups(k, 35, 64, m);
+    }
+    test_groups(k, 19, 1024, 14); /* the largest sums of int8 */
 }

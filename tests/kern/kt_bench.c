@@ -20,6 +20,7 @@ typedef struct job {
     size_t n;
     uint16_t *halves;
     int8_t *bytes;
+    const ti_group *group;
 } job;
 
 /* Of this thread, so that other programs count only for the caches that they take. */
@@ -52,7 +53,7 @@ static double best_time(void (*run)(const job *j), const job *j)
 static void line(const job *j, const char *entry, const char *what, double time, double bytes,
                  double products)
 {
-    printf("%-12s %-12s %-18s %10.1f us", j->k->name, entry, what, time * 1e6);
+    printf("%-12s %-13s %-17s %10.1f us", j->k->name, entry, what, time * 1e6);
     if (bytes > 0) {
         printf(" %8.2f GB/s", bytes / time * 1e-9);
     }
@@ -239,6 +240,32 @@ static void run_pv_i8(const job *j)
     j->k->pv_i8(j->y, j->x->f, (ti_kv_view){j->bytes, j->x->f, HEAD}, KEYS, HEAD);
 }
 
+/* Sixteen queries: a time of one query would be a sixteenth. */
+static void run_group_qk_f16(const job *j)
+{
+    j->k->group_qk_f16(j->group, j->x->f, HEAD, 0.1f, (ti_kv_view){j->halves, NULL, HEAD});
+}
+
+static void run_group_qk_i8(const job *j)
+{
+    j->k->group_qk_i8(j->group, j->bytes, HEAD, j->x->f, (ti_kv_view){j->bytes, j->x->f, HEAD});
+}
+
+static void run_group_softmax(const job *j)
+{
+    j->k->group_softmax(j->group);
+}
+
+static void run_group_pv_f16(const job *j)
+{
+    j->k->group_pv_f16(j->group, j->y, HEAD, (ti_kv_view){j->halves, NULL, HEAD});
+}
+
+static void run_group_pv_i8(const job *j)
+{
+    j->k->group_pv_i8(j->group, j->y, HEAD, (ti_kv_view){j->bytes, j->x->f, HEAD});
+}
+
 static void bench_vectors(const ti_kern *k, const char *name)
 {
     static const struct {
@@ -259,13 +286,32 @@ static void bench_vectors(const ti_kern *k, const char *name)
                    {"qk_f16", run_qk_f16, KEYS * HEAD * 2.0},
                    {"pv_f16", run_pv_f16, KEYS * HEAD * 2.0},
                    {"qk_i8", run_qk_i8, KEYS * HEAD},
-                   {"pv_i8", run_pv_i8, KEYS * HEAD}};
+                   {"pv_i8", run_pv_i8, KEYS * HEAD},
+                   {"group_qk_f16", run_group_qk_f16, KEYS * HEAD * 2.0},
+                   {"group_qk_i8", run_group_qk_i8, KEYS * HEAD},
+                   {"group_softmax", run_group_softmax, KEYS * TI_GROUP * 4.0},
+                   {"group_pv_f16", run_group_pv_f16, KEYS * HEAD * 2.0},
+                   {"group_pv_i8", run_group_pv_i8, KEYS * HEAD}};
     kt_input x = kt_input_make(TI_ACT_F32, 2, ROWS, KT_RANDOM);
     kt_buf y = kt_alloc(ROWS * sizeof(float), 64);
     kt_buf halves = kt_alloc(KEYS * HEAD * 2, 64), bytes = kt_alloc(KEYS * HEAD, 64);
+    kt_buf s = kt_alloc(KEYS * TI_GROUP * sizeof(float), 64);
+    kt_buf scratch = kt_alloc(ti_group_scratch(HEAD) * sizeof(float), 64);
+    ti_group group = {.m = TI_GROUP, .d = HEAD, .s = s.p, .scratch = scratch.p};
+    for (uint32_t i = 0; i < TI_GROUP; i++) {
+        group.n[i] = KEYS - TI_GROUP + 1 + i;
+    }
+    memset(s.p, 0, s.bytes);
+    memset(halves.p, 0, halves.bytes);
+    memset(bytes.p, 0, bytes.bytes);
     memset(y.p, 0, y.bytes);
     for (size_t i = 0; i < sizeof entries / sizeof entries[0]; i++) {
-        job j = {.k = k, .x = &x.act, .y = y.p, .halves = halves.p, .bytes = bytes.p};
+        job j = {.k = k,
+                 .x = &x.act,
+                 .y = y.p,
+                 .halves = halves.p,
+                 .bytes = bytes.p,
+                 .group = &group};
         if (strncmp(entries[i].name, name, strlen(name)) == 0) {
             line(&j, entries[i].name, "", best_time(entries[i].run, &j), entries[i].bytes, 0);
         }
@@ -274,6 +320,8 @@ static void bench_vectors(const ti_kern *k, const char *name)
     kt_free(&y);
     kt_free(&halves);
     kt_free(&bytes);
+    kt_free(&s);
+    kt_free(&scratch);
 }
 
 void kt_bench(const ti_kern *const *sets, size_t n_sets, const char *name)
