@@ -78,7 +78,7 @@ tern_status ti_log_wait(ti_log *log, uint64_t index, tern_err *err);
 
 /* Puts all durable entries into tiles, signs and publishes the checkpoint.  Does nothing when
  * nothing is new.  Thread-safe; appending goes on meanwhile.
- * Errors: TERN_IO and TERN_NO (fatal), TERN_NOMEM, those of cosign. */
+ * Errors: TERN_IO and TERN_NO (fatal), TERN_NOMEM, TERN_UNAVAILABLE when cosign failed. */
 tern_status ti_log_publish(ti_log *log, tern_err *err);
 
 /* Entries that are durable, and entries under the published checkpoint. */
