@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A receipt in a log: inclusion, and that the log has not been rewritten since. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "cli/verify.h"
+#include "ledger/key.h"
+#include "ledger/log.h"
+
+enum { PROOF_MAX = 1 << 20 };
+
+/* A checkpoint that the user has kept: signed by the same log. */
+static tern_status read_old(ti_checkpoint *out, const char *file, const ti_note_key *key,
+                            tern_err *err)
+{
+    char *text;
+    size_t size;
+    TI_TRY(ti_read_file(&text, &size, file, PROOF_MAX, err));
+    tern_status status = ti_checkpoint_open(out, text, size, key, err);
+    free(text);
+    return status;
+}
+
+static tern_status by_proof(ti_checks *checks, const char *entry, size_t len,
+                            const ti_verify_args *args, const ti_note_key *key, tern_err *err)
+{
+    char *text;
+    size_t size;
+    uint64_t index;
+    ti_checkpoint head;
+    TI_TRY(ti_read_file(&text, &size, args->proof, PROOF_MAX, err));
+    tern_status status = ti_tlog_proof_check(text, size, entry, len, key, &head, &index, err);
+    free(text);
+    if (status != TERN_OK) {
+        return ti_check_no(checks, "inclusion", status, err);
+    }
+    ti_check_add(checks, "inclusion", TI_CHECK_OK, "entry %llu of %llu in %s",
+                 (unsigned long long)index, (unsigned long long)head.size, head.origin);
+    return TERN_OK;
+}
+
+static tern_status consistency(ti_checks *checks, ti_log_view *view, const char *file,
+                               tern_err *err)
+{
+    ti_checkpoint old;
+    ti_hash root;
+    ti_proof proof;
+    const ti_checkpoint *head = ti_log_view_checkpoint(view);
+    tern_status status = read_old(&old, file, ti_log_view_key(view), err);
+    if (status == TERN_OK && old.size > head->size) {
+        status = ti_fail(err, TERN_NO, "verify", TI_NO_OFFSET,
+                         "the log has fewer entries than the checkpoint that was kept");
+    }
+    if (status == TERN_OK) {
+        status = ti_log_view_consistency(view, &proof, &root, old.size, err);
+    }
+    if (status == TERN_OK && !ti_hash_equal(&root, &old.root)) {
+        status = ti_fail(err, TERN_NO, "verify", TI_NO_OFFSET,
+                         "the log has another history than the checkpoint that was kept");
+    }
+    if (status != TERN_OK) {
+        return ti_check_no(checks, "consistency", status, err);
+    }
+    ti_check_add(checks, "consistency", TI_CHECK_OK, "%llu entries are the first of these %llu",
+                 (unsigned long long)old.size, (unsigned long long)head->size);
+    return TERN_OK;
+}
+
+static tern_status in_view(ti_checks *checks, const char *entry, size_t len, ti_log_view *view,
+                           const char *since, tern_err *err)
+{
+    uint64_t index;
+    ti_proof proof;
+    const ti_checkpoint *head = ti_log_view_checkpoint(view);
+    tern_status status = ti_log_view_find(view, &index, entry, len, err);
+    if (status == TERN_OK) {
+        status = ti_log_view_inclusion(view, &proof, NULL, index, err);
+    }
+    if (status == TERN_OK) {
+        ti_check_add(checks, "inclusion", TI_CHECK_OK, "entry %llu of %llu in %s",
+                     (unsigned long long)index, (unsigned long long)head->size, head->origin);
+    } else {
+        TI_TRY(ti_check_no(checks, "inclusion", status, err));
+    }
+    return since ? consistency(checks, view, since, err) : TERN_OK;
+}
+
+static tern_status in_directory(ti_checks *checks, const char *entry, size_t len,
+                                const ti_verify_args *args, const ti_note_key *key,
+                                tern_err *err)
+{
+    ti_log_view *view = NULL;
+    tern_status status = ti_log_view_open(&view, args->log, key, NULL, err);
+    if (status != TERN_OK) {
+        return ti_check_no(checks, "inclusion", status, err);
+    }
+    status = in_view(checks, entry, len, view, args->since, err);
+    ti_log_view_close(view);
+    return status;
+}
+
+tern_status ti_verify_logged(ti_checks *checks, const char *entry, size_t len,
+                             const ti_verify_args *args, tern_err *err)
+{
+    ti_note_key key;
+    if (!args->proof && !args->log) {
+        ti_check_add(checks, "inclusion", TI_CHECK_OPEN,
+                     "--proof FILE or --log DIR shows that it was logged");
+        return TERN_OK;
+    }
+    if (args->log_key) {
+        TI_TRY(ti_key_public(&key, args->log_key, err));
+    }
+    if (args->proof) {
+        TI_TRY(by_proof(checks, entry, len, args, &key, err));
+    }
+    return args->log ? in_directory(checks, entry, len, args, args->log_key ? &key : NULL, err)
+                     : TERN_OK;
+}
