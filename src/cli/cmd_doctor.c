@@ -11,18 +11,26 @@
 #include "base/pool.h"
 #include "cli/cmd.h"
 #include "cli/machine.h"
+#include "cli/meters.h"
 #include "cli/models.h"
 #include "cli/out.h"
 #include "kern/kern.h"
 #include "tern/version.h"
 
 typedef struct doctor_args {
+    const char *sysroot;
     bool json;
 } doctor_args;
 
 static const doctor_args defaults = {0};
 
 static const ti_opt opts[] = {
+    {.type = TI_OPT_STR,
+     .name = "sysroot",
+     .metavar = "DIR",
+     .help = "look for energy meters below DIR",
+     .words = TI_WORDS_FILE,
+     .offset = offsetof(doctor_args, sysroot)},
     {.type = TI_OPT_FLAG,
      .name = "json",
      .help = "print one JSON document, schema tern.doctor/1",
@@ -39,6 +47,7 @@ typedef struct findings {
     uint64_t cache_free_bytes;
     char *model; /* path of the default model, or NULL */
     uint64_t model_bytes;
+    ti_meters meters;
 } findings;
 
 /* The nearest directory above a path that exists. */
@@ -75,11 +84,12 @@ static void look_at_cache(findings *f)
     free(there);
 }
 
-static void look(findings *f)
+static tern_status look(findings *f, const char *sysroot, tern_err *err)
 {
     struct stat st;
     tern_err ignored;
     *f = (findings){0};
+    TI_TRY(ti_meters_look(&f->meters, sysroot, TI_BOUNDARY_OTHER, err));
     ti_machine_look(&f->machine);
     f->kern = ti_kern_select(NULL);
     f->threads = ti_cpu_count();
@@ -88,6 +98,7 @@ static void look(findings *f)
         f->model_bytes = (uint64_t)st.st_size;
     }
     ti_hint("%s", ""); /* the search may have left one */
+    return TERN_OK;
 }
 
 static const char *compiler(void)
@@ -238,6 +249,9 @@ static tern_status print_document(const findings *f, tern_err *err)
         ti_json_uint(&json, "bytes", f->model_bytes);
     }
     ti_json_close(&json, '}');
+    ti_json_open(&json, "energy", '{');
+    ti_json_meters(&json, &f->meters);
+    ti_json_close(&json, '}');
     ti_json_open(&json, "libraries", '{');
     const curl_version_info_data *curl = curl_version_info(CURLVERSION_NOW);
     ti_json_str(&json, "libcurl", curl->version);
@@ -256,7 +270,7 @@ static tern_status run(const void *values, const ti_operands *given, tern_err *e
     findings f;
     tern_status status = TERN_OK;
     (void)given;
-    look(&f);
+    TI_TRY(look(&f, args->sysroot, err));
     if (args->json) {
         status = print_document(&f, err);
     } else {
@@ -265,6 +279,7 @@ static tern_status run(const void *values, const ti_operands *given, tern_err *e
     if (status == TERN_OK && !can_run(&f)) {
         status = TERN_NO;
     }
+    ti_meters_free(&f.meters);
     free(f.cache);
     free(f.model);
     return status;
@@ -273,9 +288,12 @@ static tern_status run(const void *values, const ti_operands *given, tern_err *e
 const ti_command ti_cmd_doctor = {
     .name = "doctor",
     .summary = "tell what works on this machine, and why the rest does not",
-    .description = "Shows the processor and the kernels chosen for it, memory, the cache, and "
-                   "the default model.  Exits with 0 when 'tern run' would work, with 1 when "
-                   "something that it needs is missing.",
+    .description =
+        "Shows the processor and the kernels chosen for it, memory, the cache, "
+        "the default model, and which energy meters work.  For meters that do not it "
+        "says why, and prints what would change it; it changes nothing.  Exits with 0 when "
+        "'tern run' would work, with 1 when "
+        "something that it needs is missing.",
     .opts = opts,
     .defaults = &defaults,
     .size = sizeof defaults,
