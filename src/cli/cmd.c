@@ -8,8 +8,9 @@
 
 /* In the order in which help shows them: what people want first. */
 static const ti_command *const commands[] = {
-    &ti_cmd_run,    &ti_cmd_verify, &ti_cmd_chat,       &ti_cmd_pull, &ti_cmd_model,   &ti_cmd_bench,
-    &ti_cmd_doctor, &ti_cmd_completion, &ti_cmd_help, &ti_cmd_version, NULL,
+    &ti_cmd_run,        &ti_cmd_verify, &ti_cmd_chat,    &ti_cmd_pull,
+    &ti_cmd_model,      &ti_cmd_bench,  &ti_cmd_meter,   &ti_cmd_doctor,
+    &ti_cmd_completion, &ti_cmd_help,   &ti_cmd_version, NULL,
 };
 
 const ti_command ti_cmd_tern = {
@@ -54,6 +55,8 @@ tern_status ti_command_unknown(const ti_command *parent, const char *word, tern_
     const char *space = *parent->name ? " " : "";
     if (best) {
         ti_hint("did you mean 'tern %s%s%s'?", parent->name, space, best);
+    } else if (parent->runs_others) {
+        ti_hint("'tern %s -- %.64s' runs a program of that name", parent->name, word);
     } else {
         ti_hint("'tern %s%s--help' lists the commands", parent->name, space);
     }

@@ -62,7 +62,8 @@ static void add_paragraphs(ti_buf *out, const char *text)
 void ti_help_usage(ti_buf *out, const ti_command *cmd)
 {
     ti_buf_addf(out, "tern%s%s", *cmd->name ? " " : "", cmd->name);
-    ti_buf_adds(out, cmd->subs ? " COMMAND [OPTION]..." : " [OPTION]...");
+    ti_buf_adds(out, cmd->subs && !cmd->run ? " COMMAND [OPTION]..." : " [OPTION]...");
+    ti_buf_adds(out, cmd->runs_others ? " --" : "");
     for (const ti_operand *o = cmd->operands; o && o->metavar; o++) {
         ti_buf_addf(out, o->optional ? " [%s]" : " %s", o->metavar);
         ti_buf_adds(out, o->repeated ? "..." : "");
@@ -173,6 +174,9 @@ void ti_help_text(ti_buf *out, const ti_command *cmd)
 {
     ti_buf_addf(out, "%sUsage:%s ", ti_bold(), ti_plain());
     ti_help_usage(out, cmd);
+    if (cmd->subs && cmd->run) {
+        ti_buf_addf(out, "\n       tern %s COMMAND [OPTION]...", cmd->name);
+    }
     ti_buf_adds(out, "\n\n");
     add_paragraphs(out, cmd->description);
     add_operands(out, cmd);

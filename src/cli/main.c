@@ -25,11 +25,11 @@ static tern_status perform(const ti_command *cmd, int argc, char **argv, tern_er
     if (common.help) {
         return ti_help_print(cmd, common.help == 2, err);
     }
-    if (cmd->subs && operands.n > 0) {
+    if (cmd->subs && !cmd->run && operands.n > 0) {
         return ti_fail(err, TERN_USAGE, cmd->name, TI_NO_OFFSET,
                        "options stand after the command '%.64s'", operands.items[0]);
     }
-    if (cmd->subs) {
+    if (cmd->subs && operands.n == 0) {
         ti_hint("'tern %s%s--help' lists the commands", cmd->name, *cmd->name ? " " : "");
         return ti_fail(err, TERN_USAGE, cmd->name, TI_NO_OFFSET, "a command is missing");
     }
@@ -67,5 +67,5 @@ int main(int argc, char **argv)
     if (status != TERN_OK && status != TERN_NO) {
         ti_report(&err);
     }
-    return tern_status_exit_code(status);
+    return ti_exit_code(tern_status_exit_code(status));
 }

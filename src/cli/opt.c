@@ -373,7 +373,11 @@ tern_status ti_opt_parse(const ti_command *cmd, void *args, ti_common *common,
     int n = 0;
     while (p.at < argc) {
         char *arg = argv[p.at++];
-        if (strcmp(arg, "--") == 0) {
+        bool theirs = cmd->runs_others && arg[0] != '-';
+        if (theirs) {
+            argv[n++] = arg;
+        }
+        if (theirs || strcmp(arg, "--") == 0) {
             while (p.at < argc) {
                 argv[n++] = argv[p.at++];
             }

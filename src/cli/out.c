@@ -15,6 +15,8 @@
 static struct {
     bool quiet, color_out, color_err;
     char hint[256];
+    bool exit_is_set;
+    int exit_code;
 } say;
 
 static bool is_tty(int fd)
@@ -161,4 +163,15 @@ void ti_report(const tern_err *err)
 bool ti_out_quiet(void)
 {
     return say.quiet;
+}
+
+void ti_exit_with(int code)
+{
+    say.exit_is_set = true;
+    say.exit_code = code;
+}
+
+int ti_exit_code(int code)
+{
+    return say.exit_is_set ? say.exit_code : code;
 }

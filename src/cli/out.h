@@ -20,6 +20,13 @@ void ti_out_setup(bool quiet, uint32_t color);
 /* True after ti_out_setup(true, ...). */
 bool ti_out_quiet(void);
 
+/* Makes the process exit with `code` whatever the command returns: it ran another program, whose
+ * answer this is. */
+void ti_exit_with(int code);
+
+/* The code to exit with: the one given to ti_exit_with(), else `code`. */
+int ti_exit_code(int code);
+
 /* --- stdout ------------------------------------------------------------------------------- */
 
 /* Writes text as it is.  What cannot be written is reported by ti_out_finish(). */

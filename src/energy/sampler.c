@@ -70,6 +70,7 @@ static void sample(ti_sampler *s)
         s->sum.time_ns += interval.dt_ns;
         s->sum.slept_ns += interval.slept_ns;
         s->sum.flags |= interval.flags;
+        s->sum.recent_flags |= interval.flags;
         s->sum.n_flagged += (interval.flags & TI_DELTA_LOST) != 0;
         if (s->opts.on_interval) {
             s->opts.on_interval(s->opts.ctx, &interval);
@@ -84,6 +85,7 @@ void ti_sampler_sample(ti_sampler *sampler, ti_sampler_sum *out)
     sample(sampler);
     if (out) {
         *out = sampler->sum;
+        sampler->sum.recent_flags = 0;
     }
     pthread_mutex_unlock(&sampler->lock);
 }

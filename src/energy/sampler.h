@@ -50,6 +50,7 @@ typedef struct ti_sampler_sum {
     uint64_t energy_uj, time_ns, slept_ns;
     uint64_t n_samples, n_flagged; /* intervals; those of which something is not known */
     uint32_t flags;
+    uint32_t recent_flags; /* since sums were asked for by ti_sampler_sample() the last time */
 } ti_sampler_sum;
 
 typedef struct ti_sampler ti_sampler;

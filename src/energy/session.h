@@ -78,6 +78,9 @@ void ti_energy_close(ti_energy *e);
 /* Lives as long as `e`. */
 const ti_energy_source *ti_energy_of(const ti_energy *e);
 
+/* The model when figures are modelled, else NULL.  Lives as long as `e`. */
+const ti_power_model *ti_energy_model(const ti_energy *e);
+
 /* A request begins: takes a sample.  Errors: those of ti_attribution_begin(). */
 tern_status ti_energy_begin(ti_energy *e, uint32_t *id, tern_err *err);
 
@@ -96,6 +99,9 @@ uint64_t ti_energy_cost_ns(ti_energy *e);
 
 /* Flags in words, "wrap, gap"; "" for none.  Cut to cap. */
 const char *ti_energy_flags_text(char *out, size_t cap, uint32_t flags);
+
+/* Adds them as an array of words. */
+void ti_json_energy_flags(ti_buf *json, const char *key, uint32_t flags);
 
 /* Adds {energy_uj, idle_uj, time_ns, evidence, meter, error_permille, covers, flags} under
  * `key`. */

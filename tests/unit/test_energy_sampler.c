@@ -205,6 +205,13 @@ static void test_read_error(void **state)
     pass(&w, 1);
     assert_true(w.last.energy_uj == 0 && w.last.flags == 0);
     assert_true(ti_sampler_total(w.sampler).n_flagged == 1);
+    ti_sampler_sum sum;
+    ti_sampler_sample(w.sampler, &sum);
+    assert_true((sum.recent_flags & ~(uint32_t)TI_DELTA_CLOCK) ==
+                (TI_DELTA_FAILED | TI_DELTA_GAP));
+    pass(&w, 1);
+    assert_true(ti_sampler_total(w.sampler).recent_flags == 0);
+    assert_true(sum.flags & TI_DELTA_FAILED);
     close_world(&w);
 }
 
