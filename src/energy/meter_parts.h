@@ -59,6 +59,7 @@ struct ti_meter {
     uint32_t mode; /* battery: how it is read */
     ti_nvml nvml;
     void *gpu;
+    void *device; /* Windows: what emi_win.c keeps */
 };
 
 typedef struct ti_meter_driver {
