@@ -191,6 +191,7 @@ static void print_lines(const findings *f)
     const curl_version_info_data *curl = curl_version_info(CURLVERSION_NOW);
     line("ok", "libraries", "libcurl %s (%s), libsodium %s", curl->version,
          curl->ssl_version ? curl->ssl_version : "no TLS", sodium_version_string());
+    ti_meters_print_doctor(&f->meters);
 }
 
 /* --- JSON -----------------------------------------------------------------------------------

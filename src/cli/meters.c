@@ -129,26 +129,42 @@ void ti_json_meters(ti_buf *json, const ti_meters *meters)
 
 /* --- lines ------------------------------------------------------------------------------ */
 
-/* Prints a text of several lines, each after `margin`. */
+/* Prints a text of several lines, each after `margin` and a little more. */
 static void print_indented(const char *margin, const char *text)
 {
     while (*text) {
         size_t n = strcspn(text, "\n");
-        ti_printf("%s%.*s\n", margin, (int)n, text);
+        ti_printf("%s    %.*s\n", margin, (int)n, text);
         text += n + (text[n] == '\n');
     }
 }
 
-/* The same text stands for many meters: only the first one prints it. */
-static bool is_first_with_fix(const ti_meters *meters, size_t i)
+/* One fix may serve many meters: what the first of them says stands for all. */
+static bool is_said(const ti_meters *meters, size_t i)
 {
     const char *fix = meters->set.items[i].fix;
-    for (size_t k = 0; k < i; k++) {
+    for (size_t k = 0; k < i && *fix; k++) {
         if (strcmp(meters->set.items[k].fix, fix) == 0) {
-            return false;
+            return true;
         }
     }
-    return *fix != '\0';
+    return false;
+}
+
+/* Prints "NAME: REASON" and the fix of a meter that does not work. */
+static void print_reason(const ti_meters *meters, size_t i, const char *margin)
+{
+    const ti_meter_info *info = &meters->set.items[i];
+    size_t others = 0;
+    for (size_t k = i + 1; k < meters->set.n && *info->fix; k++) {
+        others += strcmp(meters->set.items[k].fix, info->fix) == 0;
+    }
+    ti_printf("%s%s%s%s: %s", margin, ti_bold(), info->name, ti_plain(), info->reason);
+    if (others > 0) {
+        ti_printf(" (and %zu %s like it)", others, others == 1 ? "other" : "others");
+    }
+    ti_printf("\n");
+    print_indented(margin, info->fix);
 }
 
 static int widest_name(const ti_meters *meters)
@@ -197,11 +213,9 @@ void ti_meters_print(const ti_meters *meters)
     print_sum(meters);
     for (size_t i = 0; i < meters->set.n; i++) {
         const ti_meter_info *info = &meters->set.items[i];
-        if (info->state != TI_METER_WORKS) {
-            ti_printf("\n%s%s%s: %s\n", ti_bold(), info->name, ti_plain(), info->reason);
-            if (is_first_with_fix(meters, i)) {
-                print_indented("    ", info->fix);
-            }
+        if (info->state != TI_METER_WORKS && !is_said(meters, i)) {
+            ti_printf("\n");
+            print_reason(meters, i, "");
         }
     }
 }
@@ -224,11 +238,8 @@ void ti_meters_print_doctor(const ti_meters *meters)
     }
     for (size_t i = 0; i < meters->set.n; i++) {
         const ti_meter_info *info = &meters->set.items[i];
-        if (info->state != TI_METER_WORKS) {
-            ti_printf("%-7s   %s: %s\n", "", info->name, info->reason);
-            if (is_first_with_fix(meters, i)) {
-                print_indented("            ", info->fix);
-            }
+        if (info->state != TI_METER_WORKS && !is_said(meters, i)) {
+            print_reason(meters, i, "          ");
         }
     }
 }
