@@ -240,7 +240,7 @@ static tern_status finish_receipt(ti_receipt_job *job, const run_args *args,
     };
     uint64_t start = ti_now_ns();
     tern_status status = ti_receipt_finish(job, &facts, err);
-    t->receipt_ns = ti_now_ns() - start;
+    t->receipt_ns += ti_now_ns() - start;
     return status;
 }
 
@@ -252,7 +252,9 @@ static tern_status answer_prompt(const run_args *args, const tern_token *tokens,
     tern_session *session = NULL;
     ti_answer answer = {0};
     TI_TRY(ti_open_session(&session, model, &args->model, &args->session, &args->sampler, err));
+    uint64_t start = ti_now_ns();
     tern_status status = ti_receipt_watch(job, model, &args->session, session, err);
+    t.receipt_ns = ti_now_ns() - start;
     if (status == TERN_OK) {
         status = ti_feed(session, tokens, n, args->session.chunk, &t.prompt_ns, err);
     }

@@ -14,6 +14,7 @@
 #include "base/pool.h"
 #include "base/utf8.h"
 #include "cli/machine.h"
+#include "cli/metering.h"
 #include "cli/models.h"
 #include "cli/out.h"
 #include "cli/places.h"
@@ -160,11 +161,30 @@ tern_status ti_receipt_begin(ti_receipt_job *job, const ti_receipt_args *args,
     return TERN_OK;
 }
 
+/* A receipt without joules is still one: what goes wrong here is told and forgotten. */
+static void watch_energy(ti_receipt_job *job)
+{
+    static const ti_metering_args defaults = TI_METERING_DEFAULT;
+    tern_err local;
+    if (ti_metering_open(&job->energy, &defaults, TI_METERING_CALIBRATED, NULL, NULL, &local) !=
+        TERN_OK) {
+        ti_warn("the receipt will say nothing of energy: %s: %s", local.module, local.message);
+        job->energy = NULL;
+    } else if (ti_energy_begin(job->energy, &job->energy_id, NULL) != TERN_OK) {
+        ti_energy_close(job->energy);
+        job->energy = NULL;
+    }
+}
+
 tern_status ti_receipt_watch(ti_receipt_job *job, const tern_model *model,
                              const ti_session_args *args, tern_session *session, tern_err *err)
 {
     tern_model_desc desc;
-    if (!job->wanted || !job->args->trace) {
+    if (!job->wanted) {
+        return TERN_OK;
+    }
+    watch_energy(job);
+    if (!job->args->trace) {
         return TERN_OK;
     }
     tern_model_describe(model, &desc);
@@ -232,6 +252,29 @@ static void set_work(ti_receipt *r, const ti_receipt_facts *f, const tern_model_
     r->work.weight_bytes = decoded * desc->bytes_per_token;
     r->time.prompt_ns = f->prompt_ns;
     r->time.generate_ns = f->answer->first_ns + f->answer->generate_ns;
+}
+
+/* Closes the account of this answer. */
+static void set_energy(ti_receipt_job *job, const ti_receipt_facts *f)
+{
+    static const ti_receipt_evidence evidences[] = {
+        [TI_EVIDENCE_MEASURED] = TI_RECEIPT_MEASURED,
+        [TI_EVIDENCE_MODELLED] = TI_RECEIPT_MODELLED,
+        [TI_EVIDENCE_DECLARED] = TI_RECEIPT_DECLARED,
+        [TI_EVIDENCE_REPLAYED] = TI_RECEIPT_REPLAYED};
+    ti_receipt_energy *e = &job->receipt.energy;
+    ti_energy_figure figure;
+    if (!job->energy) {
+        return;
+    }
+    ti_energy_work(job->energy, job->energy_id, f->n_input, f->answer->n_tokens);
+    ti_energy_end(job->energy, job->energy_id, &figure);
+    e->energy_uj = figure.energy_uj;
+    e->idle_uj = figure.idle_uj;
+    e->evidence = evidences[figure.evidence];
+    e->error_permille = figure.error_permille;
+    SET(e->meter, figure.meter);
+    job->receipt.has_energy = true;
 }
 
 static tern_status fill(ti_receipt_job *job, const ti_receipt_facts *f, tern_err *err)
@@ -415,6 +458,7 @@ tern_status ti_receipt_finish(ti_receipt_job *job, const ti_receipt_facts *facts
     if (!job->wanted) {
         return TERN_OK;
     }
+    set_energy(job, facts);
     tern_status status = fill(job, facts, &local);
     if (status == TERN_OK) {
         status = write_all(job, facts, &local);
@@ -465,6 +509,7 @@ void ti_receipt_note(const ti_receipt *receipt)
 
 void ti_receipt_end(ti_receipt_job *job)
 {
+    ti_energy_close(job->energy);
     free(job->model_path);
     ti_trace_free(&job->trace);
     sodium_memzero(job, sizeof *job);

@@ -10,6 +10,7 @@
 #include "cli/answer.h"
 #include "cli/common.h"
 #include "cli/model_digest.h"
+#include "energy/session.h"
 #include "ledger/receipt.h"
 #include "ledger/trace.h"
 
@@ -42,6 +43,8 @@ typedef struct ti_receipt_job {
     ti_file_state model_state; /* before the model was opened */
     uint8_t salt[TI_SALT];
     ti_trace trace;
+    ti_energy *energy; /* NULL: there is nothing to measure or model with */
+    uint32_t energy_id;
     ti_receipt receipt; /* what is known of it */
 } ti_receipt_job;
 
@@ -66,7 +69,8 @@ typedef struct ti_receipt_facts {
 tern_status ti_receipt_begin(ti_receipt_job *job, const ti_receipt_args *args,
                              const ti_model_args *model, tern_err *err);
 
-/* Before the prompt is read: makes the session show what it computes. */
+/* Before the prompt is read: makes the session show what it computes, and looks at the meters.
+ */
 tern_status ti_receipt_watch(ti_receipt_job *job, const tern_model *model,
                              const ti_session_args *args, tern_session *session, tern_err *err);
 
