@@ -268,6 +268,19 @@ static void empty_psys(void **state)
     assert_int_equal(f->selection.boundary, TI_BOUNDARY_PACKAGE);
 }
 
+/* Memory belongs to the package that it lies under, whatever the zones' numbers are. */
+static void numbers_of_sockets(void **state)
+{
+    fixture *f = *state;
+    et_zone(&f->tree, "intel-rapl:1", "package-3", 1000, RANGE_SERVER);
+    et_zone(&f->tree, "intel-rapl:1:0", "dram", 100, RANGE_SERVER);
+    et_zone(&f->tree, "intel-rapl:2", "psys", 0, RANGE_SERVER);
+    look(f);
+    assert_int_equal(get(f, "powercap/intel-rapl:1")->socket, 3);
+    assert_int_equal(get(f, "powercap/intel-rapl:1:0")->socket, 3);
+    assert_int_equal(get(f, "powercap/intel-rapl:2")->socket, 2);
+}
+
 /* Another tool never adds memory, and skips it below packages as counted twice: a package does
  * not hold it. */
 static void dram_is_added(void **state)
@@ -634,6 +647,7 @@ int main(void)
         CASE(equal_names),
         CASE(psys_is_not_added),
         CASE(empty_psys),
+        CASE(numbers_of_sockets),
         CASE(dram_is_added),
         CASE(parts_are_not_added),
         CASE(too_long),

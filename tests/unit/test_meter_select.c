@@ -109,6 +109,22 @@ static void twins(void **state)
     expect(m, 3, TI_BOUNDARY_PACKAGE, "CCC");
 }
 
+/* Two sockets with one name: the first copy belongs to the first, which is closed. */
+static void twins_of_equal_names(void **state)
+{
+    (void)state;
+    ti_meter_info m[] = {
+        meter("mmio:0", TI_METER_POWERCAP, TI_BOUNDARY_PACKAGE, 0),
+        meter("mmio:1", TI_METER_POWERCAP, TI_BOUNDARY_PACKAGE, 0),
+        meter("msr:0", TI_METER_POWERCAP, TI_BOUNDARY_PACKAGE, 0),
+        meter("msr:1", TI_METER_POWERCAP, TI_BOUNDARY_PACKAGE, 0),
+    };
+    m[0].is_twin = m[1].is_twin = true;
+    expect(m, 4, TI_BOUNDARY_PACKAGE, "DDCC");
+    m[2].state = TI_METER_DENIED;
+    expect(m, 4, TI_BOUNDARY_PACKAGE, "CDUC");
+}
+
 static void cards(void **state)
 {
     (void)state;
@@ -257,6 +273,7 @@ int main(void)
         cmocka_unit_test(one_kind_for_one_thing),
         cmocka_unit_test(the_kind_that_sees_most),
         cmocka_unit_test(twins),
+        cmocka_unit_test(twins_of_equal_names),
         cmocka_unit_test(cards),
         cmocka_unit_test(wider_and_narrower),
         cmocka_unit_test(covers),
