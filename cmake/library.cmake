@@ -3,7 +3,7 @@
 # command (synth makes models for benchmarks; meters, grams and receipts are for who measures);
 # only names marked TERN_API are visible.
 get_property(modules GLOBAL PROPERTY TERN_MODULES)
-list(REMOVE_ITEM modules convert cli synth power energy carbon ledger)
+list(REMOVE_ITEM modules convert cli synth power energy metering carbon ledger)
 set(objects "")
 foreach(module IN LISTS modules)
   list(APPEND objects $<TARGET_OBJECTS:ti_${module}>)
