@@ -17,10 +17,10 @@ const ti_command ti_cmd_meter = {
         "works with any command, leaves its output alone and exits as it does.  The report "
         "goes to standard error.\n\n"
         "Energy is measured where a meter works and modelled from CPU time where none does; "
-        "the report says which, with the error to be expected.  A meter sees the whole machine: "
-        "the part above idle is what the command added, and whatever else ran meanwhile.  "
-        "Exits with 127 when the command is not found, 126 when it cannot be run, 128 + N when "
-        "signal N ended it.",
+        "the report says which, with the error to be expected.  A meter sees the whole "
+        "machine: the part above idle is what the command added, and whatever else ran "
+        "meanwhile.  Exits with 127 when the command is not found, 126 when it cannot be run, "
+        "128 + N when signal N ended it.",
     .examples = "tern meter -- sleep 1\n"
                 "tern meter -r 5 -- make -j4\n"
                 "tern meter --json -o energy.json -- ./job\n"

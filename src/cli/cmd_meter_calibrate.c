@@ -186,7 +186,7 @@ static tern_status by_meter(ti_calibration *c, const calibrate_args *args, ti_en
     TI_TRY(measure(e, args, c->threads, &c->idle_uw, &busy, err));
     if (busy > BUSY_MAX_PERMILLE) {
         ti_hint("end what is running, and call it again");
-        return ti_fail(err, TERN_NO, "meter", TI_NO_OFFSET,
+        return ti_fail(err, TERN_UNAVAILABLE, "meter", TI_NO_OFFSET,
                        "the machine was not idle: %.0f %% of its processors were busy",
                        (double)busy / 10);
     }

@@ -17,13 +17,16 @@ enum { NOT_FOUND = 127, NOT_RUN = 126, BY_SIGNAL = 128 }; /* as POSIX has them f
 static const int ours[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP};
 enum { N_OURS = sizeof ours / sizeof *ours, N_IGNORED = 2 };
 
-static volatile sig_atomic_t child; /* 0 = none */
+static volatile sig_atomic_t child;   /* 0 = none */
+static volatile sig_atomic_t arrived; /* before there was one */
 
 static void pass_on(int number)
 {
     int e = errno;
     if (child > 0) {
         kill((pid_t)child, number);
+    } else {
+        arrived = number;
     }
     errno = e;
 }
@@ -90,6 +93,7 @@ tern_status ti_spawn(ti_spawned *out, char *const *argv, tern_err *err)
     sigset_t reset;
     pid_t pid = 0;
     int status = 0;
+    arrived = 0;
     take_signals(before, &reset);
     int e = start(&pid, argv, &reset);
     if (e != 0) {
@@ -99,6 +103,9 @@ tern_status ti_spawn(ti_spawned *out, char *const *argv, tern_err *err)
                        argv[0], strerror(e));
     }
     child = (sig_atomic_t)pid;
+    if (arrived) {
+        kill(pid, arrived);
+    }
     e = wait_for(pid, &status, &usage);
     child = 0;
     give_signals_back(before);

@@ -92,8 +92,8 @@ static tern_status year(const reader *r, size_t field, uint32_t *out)
 }
 
 /* Checks the header and counts the rows. */
-static tern_status begin(reader *r, const char *text, size_t len, const char *header,
-                         size_t *rows)
+static tern_status open_table(reader *r, const char *text, size_t len, const char *header,
+                              size_t *rows)
 {
     size_t n = strlen(header);
     *r = (reader){.text = text, .len = len, .err = r->err};
@@ -169,9 +169,9 @@ tern_status ti_hw_table_parse(ti_hw_table *out, const char *cpus, size_t cpus_le
     ti_hw_table t = {0};
     reader a = {.err = err}, b = {.err = err};
     size_t n_cpus = 0, n_servers = 0;
-    tern_status status = begin(&a, cpus, cpus_len, CPU_HEADER, &n_cpus);
+    tern_status status = open_table(&a, cpus, cpus_len, CPU_HEADER, &n_cpus);
     if (status == TERN_OK) {
-        status = begin(&b, servers, servers_len, SERVER_HEADER, &n_servers);
+        status = open_table(&b, servers, servers_len, SERVER_HEADER, &n_servers);
     }
     if (status == TERN_OK) {
         t.cpus = ti_arena_calloc(&t.arena, n_cpus + 1, sizeof *t.cpus);

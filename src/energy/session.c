@@ -159,7 +159,7 @@ static tern_status find_meters(ti_energy *e, tern_err *err)
     ti_selection selection = {0};
     TI_TRY(ti_meter_list(&e->set, &e->env, err));
     e->roles = ti_calloc(e->set.n + 1, sizeof *e->roles);
-    e->meters = ti_calloc(e->set.n + 1, sizeof *e->meters);
+    e->meters = ti_calloc(e->set.n + 1, sizeof(void *));
     e->ports = ti_calloc(e->set.n + 1, sizeof *e->ports);
     if (!e->roles || !e->meters || !e->ports) {
         return ti_fail_nomem(err, "energy", e->set.n * sizeof *e->ports, "meters");

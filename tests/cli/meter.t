@@ -106,6 +106,10 @@ $ tern meter --sysroot s -o r -- ./s
 ! tern: meter: cannot run './s': Permission denied
 ? 126
 
+# What ends tern ends the command first.
+$ tern meter --sysroot s -o r -- sleep 30 & p=$!; sleep 0.3; kill -TERM $p; wait $p
+? 143
+
 # Its options are its own, and so are its standard streams.
 $ printf a | tern meter --sysroot s -o r -r 1 sh -c 'cat; echo "$@"' x -r -- --json
 > a-r -- --json
@@ -177,6 +181,27 @@ $ tern meter calibrate --sysroot s --idle-watts 71 --full-watts 9.5
 $ tern meter calibrate --idle-watts -3 --full-watts 9.5
 !~ tern: meter calibrate: option '--idle-watts': '-3' is not a number *
 ? 2
+
+# Measured: 5 W for a while, then 20 W.
+$ printf '%s\n' 'e=0; i=0; while [ $i -lt 50 ]; do e=$((e + (i < 14 ? 500000 : 2000000))); echo $e >s/sys/class/powercap/intel-rapl:0/energy_uj; i=$((i + 1)); sleep 0.1; done' >power; sh power & tern meter calibrate --sysroot s --seconds 1 | sed 's/  */ /g'; kill $!
+! idle, 1 s: please leave the machine alone
+! loaded, 1 s: 1 threads
+>~  idle [1-5].* W
+>~  loaded *.* W
+>  evidence measured (powercap package-0)
+>  machine AMD Ryzen 7 7840U w/ Radeon 780M Graphics, 1 threads
+>~  file */.config/tern/meter.json
+
+# Then it says what idle is.
+$ sh zone intel-rapl:0 package-0 0; sh measure -- sh -c 'sh count intel-rapl:0 100000000; sleep 0.2' | cut -d' ' -f1; grep -o '"idle_by":"[a-z]*"' r.json
+> "evidence":"measured"
+> "idle_by":"calibrated"
+
+# A machine that works meanwhile is not idle.
+$ echo 'cpu  0 0 0 0 0 0 0 0' >s/proc/stat; (sleep 0.3; echo 'cpu  50 0 0 50 0 0 0 0' >s/proc/stat) & tern meter calibrate --sysroot s --seconds 1 -q
+!~ tern: meter: the machine was not idle: [45]* % of its processors were busy
+! hint: end what is running, and call it again
+? 3
 
 $ echo '{"schema":"tern.calibration/1","cpu":' >"$HOME/.config/tern/meter.json"; tern meter --sysroot s -- true
 !~ tern: calibration: *(at offset 3[0-9])
