@@ -76,7 +76,7 @@ static tern_status make_store(ti_buf *out, const ti_log_io *io, const char *give
         TI_TRY(ti_log_default_store(&found, err));
         given = found;
     }
-    tern_status status = ti_log_make_dirs(io, given, true, err);
+    tern_status status = ti_log_make_dirs(io, given, true, true, err);
     if (status == TERN_OK && io == ti_log_io_system() && !(absolute = realpath(given, NULL))) {
         status = ti_fail(err, TERN_IO, "log", TI_NO_OFFSET, "cannot find '%s'", given);
     }
@@ -132,7 +132,7 @@ static tern_status fill(ti_log_at *at, const ti_note_signer *signer, ti_buf *sto
         state.failed ? ti_fail_nomem(err, "log", 1, "state/tree")
                      : ti_log_replace(at, "state/tree", state.data, state.len, false, err);
     if (status == TERN_OK) {
-        status = ti_wal_begin(&wal, at, 1, 0, err);
+        status = ti_wal_begin(&wal, at, 1, 0, NULL, err);
     }
     if (wal.file >= 0) {
         (void)at->io->close(at->io->user, wal.file);
@@ -168,12 +168,12 @@ static tern_status make_places(ti_log_at *at, tern_err *err)
         if (!*dirs[i]) { /* without the '/' at its end */
             at->text[at->base - 1] = '\0';
         }
-        tern_status status = ti_log_make_dirs(at->io, path, false, err);
+        tern_status status = ti_log_make_dirs(at->io, path, false, true, err);
         at->text[at->base - 1] = '/';
         TI_TRY(status);
     }
-    TI_TRY(ti_log_make_dirs(at->io, ti_log_name(at, "state"), true, err));
-    return ti_log_make_dirs(at->io, ti_log_name(at, "state/tmp"), false, err);
+    TI_TRY(ti_log_make_dirs(at->io, ti_log_name(at, "state"), true, true, err));
+    return ti_log_make_dirs(at->io, ti_log_name(at, "state/tmp"), false, true, err);
 }
 
 tern_status ti_log_create(const char *dir, const char *origin, const ti_log_opts *opts,

@@ -121,7 +121,20 @@ tern_status ti_log_replace(ti_log_at *at, const char *name, const void *bytes, s
     return r < 0 ? ti_log_failed(err, r, "write", path) : TERN_OK;
 }
 
-tern_status ti_log_make_dirs(const ti_log_io *io, const char *path, bool secret, tern_err *err)
+/* A directory that is there may have been made by a process that died before it was durable.
+ * Those that belong to somebody else and cannot be opened were there before any of ours. */
+static int sync_parent(const ti_log_io *io, char *path, bool made)
+{
+    char *slash = strrchr(path, '/');
+    if (slash) {
+        slash[slash == path] = '\0';
+    }
+    int r = io->sync_dir(io->user, slash ? path : ".");
+    return made || (r != -EACCES && r != -EPERM && r != -EROFS && r != -EINVAL) ? r : 0;
+}
+
+tern_status ti_log_make_dirs(const ti_log_io *io, const char *path, bool secret, bool durable,
+                             tern_err *err)
 {
     char part[TI_LOG_NAME_MAX * 4];
     size_t len = strlen(path);
@@ -135,15 +148,10 @@ tern_status ti_log_make_dirs(const ti_log_io *io, const char *path, bool secret,
         memcpy(part, path, at);
         part[at] = '\0';
         int r = io->mkdir(io->user, part, secret && at == len);
-        if (r == -EEXIST) {
-            continue;
-        }
-        if (r >= 0) {
-            char *slash = strrchr(part, '/');
-            if (slash) {
-                slash[slash == part] = '\0';
-            }
-            r = io->sync_dir(io->user, slash ? part : ".");
+        bool made = r >= 0;
+        r = r == -EEXIST ? 0 : r;
+        if (r >= 0 && durable) {
+            r = sync_parent(io, part, made);
         }
         if (r < 0) {
             return ti_log_failed(err, r, "make", path);

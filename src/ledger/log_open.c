@@ -59,6 +59,15 @@ static void remove_temporary(void *to, const char *name, int is_dir)
 
 /* --- the WAL ------------------------------------------------------------------------------ */
 
+static void free_chunks(ti_log_chunk *chunk)
+{
+    while (chunk) {
+        ti_log_chunk *next = chunk->next;
+        ti_log_chunk_free(chunk);
+        chunk = next;
+    }
+}
+
 static tern_status keep_record(void *user, ti_log_chunk **chunk, tern_err *err)
 {
     ti_log *log = user;
@@ -66,6 +75,11 @@ static tern_status keep_record(void *user, ti_log_chunk **chunk, tern_err *err)
     (void)err;
     if (c->first + c->count <= log->tree->size) {
         return TERN_OK; /* in tiles already */
+    }
+    if (log->last && log->last->first + log->last->count != c->first) {
+        free_chunks(log->first); /* written again into a segment of their own: rewrite_wal() */
+        log->first = log->last = NULL;
+        log->pending = 0;
     }
     if (log->last) {
         log->last->next = c;
@@ -81,18 +95,20 @@ static tern_status keep_record(void *user, ti_log_chunk **chunk, tern_err *err)
 static tern_status missing_entries(tern_err *err, uint64_t number, uint64_t from, uint64_t to)
 {
     return ti_fail(err, TERN_CORRUPT, "log", TI_NO_OFFSET,
-                   "'wal/%010" PRIu64 "' begins with entry %" PRIu64 ", not with %" PRIu64,
-                   number, to, from);
+                   "'wal/%010" PRIu64 "' is damaged or missing: there is no entry %" PRIu64
+                   " before entry %" PRIu64,
+                   number, from, to);
 }
 
-/* Adds the segment that was just read to those that are known. */
+/* Adds the segment that was just read to those that are known.  One before it may be torn: then
+ * rewrite_wal() has put what was there into this one, or entries are missing. */
 static tern_status add_segment(ti_log *log, const ti_wal *wal, uint64_t *expected,
                                uint64_t next, tern_err *err)
 {
     bool follows = log->n_segments > 0 && wal->number == log->oldest + log->n_segments &&
                    wal->first == *expected;
     if (!follows && wal->first > log->tree->size) {
-        return missing_entries(err, wal->number,
+        return missing_entries(err, wal->number - 1,
                                log->n_segments > 0 ? *expected : log->tree->size, wal->first);
     }
     if (!follows) { /* those before it were not needed any more, and not all are gone */
@@ -120,11 +136,6 @@ static tern_status read_segments(ti_log *log, const uint64_t *numbers, size_t n,
         }
         log->wal = wal;
         TI_TRY(add_segment(log, &wal, &expected, *next, err));
-        if (*torn > 0 && i + 1 < n) {
-            return ti_fail(err, TERN_CORRUPT, "log", wal.end,
-                           "'wal/%010" PRIu64 "' ends with %" PRIu64 " damaged bytes",
-                           wal.number, *torn);
-        }
     }
     return TERN_OK;
 }
@@ -162,6 +173,24 @@ static tern_status cut_tail(ti_log *log, tern_err *err)
     return r < 0 ? ti_log_failed(err, r, "cut",
                                  ti_log_name(&log->wal_at, "wal/%010" PRIu64, log->wal.number))
                  : TERN_OK;
+}
+
+/* Entries that are only in the WAL are written again, into a new file.  What was read may be
+ * what a sync had failed to write: it is in memory, counts as clean, and no other sync would
+ * write it (https://wiki.postgresql.org/wiki/Fsync_Errors). */
+static tern_status rewrite_wal(ti_log *log, tern_err *err)
+{
+    if (!log->first) {
+        return TERN_OK;
+    }
+    if (log->n_segments == TI_LOG_SEGMENTS) {
+        return ti_fail(err, TERN_LIMIT, "log", TI_NO_OFFSET, "more than %d files in 'wal'",
+                       TI_LOG_SEGMENTS);
+    }
+    uint64_t first = log->first->first;
+    TI_TRY(ti_wal_begin(&log->wal, &log->wal_at, log->wal.number + 1, first, log->first, err));
+    log->segment_first[log->n_segments++] = first;
+    return TERN_OK;
 }
 
 /* --- what was signed ------------------------------------------------------------------------
@@ -283,6 +312,7 @@ static tern_status recover(ti_log *log, tern_err *err)
     if (torn > 0) {
         TI_TRY(cut_tail(log, err));
     }
+    TI_TRY(rewrite_wal(log, err));
     ti_log_settle(log, log->tree->size);
     return ti_log_publish(log, err);
 }
@@ -319,15 +349,6 @@ tern_status ti_log_open(ti_log **out, const char *dir, const ti_log_opts *opts, 
     }
     *out = log;
     return TERN_OK;
-}
-
-static void free_chunks(ti_log_chunk *chunk)
-{
-    while (chunk) {
-        ti_log_chunk *next = chunk->next;
-        ti_log_chunk_free(chunk);
-        chunk = next;
-    }
 }
 
 static void free_tree(ti_log_tree *tree)

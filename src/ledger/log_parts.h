@@ -45,8 +45,9 @@ tern_status ti_log_read(ti_buf *out, const ti_log_io *io, const char *path, size
 tern_status ti_log_replace(ti_log_at *at, const char *name, const void *bytes, size_t len,
                            bool secret, tern_err *err);
 
-/* Makes a directory and those above it.  Names of new ones are made durable. */
-tern_status ti_log_make_dirs(const ti_log_io *io, const char *path, bool secret, tern_err *err);
+/* Makes a directory and those above it; `durable`: and their names. */
+tern_status ti_log_make_dirs(const ti_log_io *io, const char *path, bool secret, bool durable,
+                             tern_err *err);
 
 /* --- state/tree (log_tree.c) -----------------------------------------------------------------
  */
@@ -113,9 +114,10 @@ typedef struct ti_wal {
     uint8_t nonce[TI_WAL_NONCE];
 } ti_wal;
 
-/* Makes a new segment and opens it in place of the one that is open.  Errors: TERN_IO. */
+/* Makes a new segment and opens it in place of the one that is open.  It holds `chunks` (a
+ * list, or NULL) from the moment it exists.  Errors: TERN_IO, TERN_NOMEM. */
 tern_status ti_wal_begin(ti_wal *wal, ti_log_at *at, uint64_t number, uint64_t first,
-                         tern_err *err);
+                         ti_log_chunk *chunks, tern_err *err);
 
 /* Writes a chunk as a record and syncs it.  Errors: TERN_IO. */
 tern_status ti_wal_write(ti_wal *wal, ti_log_at *at, ti_log_chunk *chunk, tern_err *err);

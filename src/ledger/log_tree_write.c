@@ -191,7 +191,7 @@ static tern_status place(step *s, ti_tile_id id, tern_err *err)
     if (r == -ENOENT) {
         size_t len = parent_len(path);
         to->text[len] = '\0';
-        TI_TRY(ti_log_make_dirs(io, to->text, false, err));
+        TI_TRY(ti_log_make_dirs(io, to->text, false, false, err));
         to->text[len] = '/';
         r = io->rename(io->user, from, path);
     }

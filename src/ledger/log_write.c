@@ -39,7 +39,7 @@ static tern_status maybe_rotate(ti_log *log, uint64_t first, tern_err *err)
     if (!room) {
         return TERN_OK;
     }
-    TI_TRY(ti_wal_begin(&log->wal, &log->wal_at, log->wal.number + 1, first, err));
+    TI_TRY(ti_wal_begin(&log->wal, &log->wal_at, log->wal.number + 1, first, NULL, err));
     pthread_mutex_lock(&log->mutex);
     log->segment_first[log->n_segments++] = first;
     pthread_mutex_unlock(&log->mutex);

@@ -72,33 +72,8 @@ static void record_sum(uint8_t sum[TI_SHA256_BYTES], const uint8_t nonce[TI_WAL_
     ti_sha256_end(&hash, sum);
 }
 
-tern_status ti_wal_begin(ti_wal *wal, ti_log_at *at, uint64_t number, uint64_t first,
-                         tern_err *err)
-{
-    uint8_t head[TI_WAL_HEAD], sum[TI_SHA256_BYTES];
-    char name[64];
-    ti_wal next = {.number = number, .first = first, .end = TI_WAL_HEAD};
-    randombytes_buf(next.nonce, sizeof next.nonce);
-    memcpy(head, segment_magic, MAGIC);
-    put_be(head + MAGIC, first, 8);
-    memcpy(head + MAGIC + 8, next.nonce, TI_WAL_NONCE);
-    ti_sha256_of(sum, head, TI_WAL_HEAD - HEAD_SUM);
-    memcpy(head + TI_WAL_HEAD - HEAD_SUM, sum, HEAD_SUM);
-    snprintf(name, sizeof name, "wal/%010" PRIu64, number);
-    TI_TRY(ti_log_replace(at, name, head, sizeof head, false, err));
-    const char *path = ti_log_name(at, "%s", name);
-    next.file = at->io->open(at->io->user, path, TI_IO_WRITE);
-    if (next.file < 0) {
-        return ti_log_failed(err, next.file, "open", path);
-    }
-    if (wal->file >= 0) {
-        (void)at->io->close(at->io->user, wal->file); /* synced after its last record */
-    }
-    *wal = next;
-    return TERN_OK;
-}
-
-tern_status ti_wal_write(ti_wal *wal, ti_log_at *at, ti_log_chunk *chunk, tern_err *err)
+/* Fills the head of a chunk that is about to be written into a segment. */
+static void seal(ti_log_chunk *chunk, const uint8_t nonce[TI_WAL_NONCE])
 {
     uint8_t *head = (uint8_t *)chunk->body.data, sum[TI_SHA256_BYTES];
     size_t bytes = chunk->body.len - TI_WAL_RECORD_HEAD;
@@ -109,10 +84,61 @@ tern_status ti_wal_write(ti_wal *wal, ti_log_at *at, ti_log_chunk *chunk, tern_e
     put_be(head + 12, chunk->first, 8);
     ti_sha256_of(sum, head + TI_WAL_RECORD_HEAD, bytes);
     memcpy(head + RECORD_SUM_AT, sum, RECORD_SUM);
-    record_sum(sum, wal->nonce, head);
+    record_sum(sum, nonce, head);
     memcpy(head + RECORD_HEAD_SUM_AT, sum, RECORD_HEAD_SUM);
+}
+
+/* Writes the file of a segment whole and opens it. */
+static tern_status begin_with(ti_wal *wal, ti_log_at *at, ti_wal *next, const void *bytes,
+                              size_t len, tern_err *err)
+{
+    char name[64];
+    snprintf(name, sizeof name, "wal/%010" PRIu64, next->number);
+    TI_TRY(ti_log_replace(at, name, bytes, len, false, err));
+    const char *path = ti_log_name(at, "%s", name);
+    next->end = len;
+    next->file = at->io->open(at->io->user, path, TI_IO_WRITE);
+    if (next->file < 0) {
+        return ti_log_failed(err, next->file, "open", path);
+    }
+    if (wal->file >= 0) {
+        (void)at->io->close(at->io->user, wal->file); /* synced after its last record */
+    }
+    *wal = *next;
+    return TERN_OK;
+}
+
+tern_status ti_wal_begin(ti_wal *wal, ti_log_at *at, uint64_t number, uint64_t first,
+                         ti_log_chunk *chunks, tern_err *err)
+{
+    uint8_t head[TI_WAL_HEAD], sum[TI_SHA256_BYTES];
+    ti_wal next = {.number = number, .first = first};
+    randombytes_buf(next.nonce, sizeof next.nonce);
+    memcpy(head, segment_magic, MAGIC);
+    put_be(head + MAGIC, first, 8);
+    memcpy(head + MAGIC + 8, next.nonce, TI_WAL_NONCE);
+    ti_sha256_of(sum, head, TI_WAL_HEAD - HEAD_SUM);
+    memcpy(head + TI_WAL_HEAD - HEAD_SUM, sum, HEAD_SUM);
+    if (!chunks) {
+        return begin_with(wal, at, &next, head, sizeof head, err);
+    }
+    ti_buf all = {0};
+    ti_buf_add(&all, head, sizeof head);
+    for (ti_log_chunk *c = chunks; c; c = c->next) {
+        seal(c, next.nonce);
+        ti_buf_add(&all, c->body.data, c->body.len);
+    }
+    tern_status status = all.failed ? ti_fail_nomem(err, "log", all.len, "the WAL")
+                                    : begin_with(wal, at, &next, all.data, all.len, err);
+    ti_buf_free(&all);
+    return status;
+}
+
+tern_status ti_wal_write(ti_wal *wal, ti_log_at *at, ti_log_chunk *chunk, tern_err *err)
+{
     const ti_log_io *io = at->io;
-    int64_t r = io->pwrite(io->user, wal->file, head, chunk->body.len, wal->end);
+    seal(chunk, wal->nonce);
+    int64_t r = io->pwrite(io->user, wal->file, chunk->body.data, chunk->body.len, wal->end);
     if (r >= 0) {
         r = io->sync(io->user, wal->file);
     }
