@@ -151,9 +151,11 @@ tern_status ti_verify_sum_check(ti_checks *checks, const ti_verify_sum *sum,
         }
         if (status == TERN_OK) {
             ti_check_add(checks, "sum", TI_CHECK_OK,
-                         "%zu receipts add up to the meter: %llu uJ of %llu, to its last digit",
+                         "%zu receipts: %llu uJ given out, %llu uJ counted, which agree within "
+                         "the meter's last digit (%llu uJ)",
                          sum->n, (unsigned long long)sum->energy_uj,
-                         (unsigned long long)delta.delta_uj);
+                         (unsigned long long)delta.delta_uj,
+                         (unsigned long long)delta.resolution_uj);
         } else {
             status = ti_check_no(checks, "sum", status, err);
         }

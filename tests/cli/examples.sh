@@ -4,6 +4,9 @@
 set -u
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+HOME=$work
+export HOME
+unset XDG_CONFIG_HOME XDG_DATA_HOME
 tern=$TERN_BUILD/tern
 examples=$TERN_BUILD/examples
 model=$work/tiny.gguf
