@@ -84,10 +84,14 @@ typedef struct ti_kv_view {
 enum { TI_GROUP = 16 };
 
 typedef struct ti_group {
-    size_t m, d;          /* queries, 1 .. TI_GROUP; numbers of each */
-    uint32_t n[TI_GROUP]; /* [m] how many keys each sees, from the first: >= 1, rising, < 2^31 */
-    float *s;             /* [n[m - 1] rounded up to 16][TI_GROUP] scores, then weights */
-    float *scratch;       /* ti_group_scratch(d) floats, on a 64-byte boundary */
+    size_t m, d;                /* queries, 1 .. TI_GROUP, and numbers of each */
+    uint32_t n[TI_GROUP];       /* [m] keys that each sees: >= 1, rising, < 2^31 */
+    const float *q[TI_GROUP];   /* [m] queries, not padded; or */
+    const int8_t *q8[TI_GROUP]; /* [m] queries as int8, d <= 1024, and */
+    float qscale[TI_GROUP];     /* [m] what scores are multiplied by */
+    float *o[TI_GROUP];         /* [m] results, not padded */
+    float *s;                   /* [n[m - 1] rounded up to 16][TI_GROUP] scores, weights */
+    float *scratch;             /* ti_group_scratch(d) floats, on a 64-byte boundary */
 } ti_group;
 
 /* How many floats of scratch a group needs. */
@@ -183,18 +187,13 @@ typedef struct ti_kern {
     void (*pv_f16)(float *o, const float *p, ti_kv_view v, size_t n, size_t d);
     void (*pv_i8)(float *o, const float *p, ti_kv_view v, size_t n, size_t d);
 
-    /* The same for the queries of a group: query i's score or weight of key j < g->n[i] is
-     * g->s[j * TI_GROUP + i]; the rest of g->s is for the kernels.
-     *   q       [g->m][ldq], rows of g->d numbers, not padded; int8: d <= 1024
-     *   qscale  [g->m]
-     *   o       [g->m][ldo], rows of g->d numbers, not padded */
-    void (*group_qk_f16)(const ti_group *g, const float *q, size_t ldq, float scale,
-                         ti_kv_view k);
-    void (*group_qk_i8)(const ti_group *g, const int8_t *q, size_t ldq, const float *qscale,
-                        ti_kv_view k);
-    void (*group_softmax)(const ti_group *g); /* between the two */
-    void (*group_pv_f16)(const ti_group *g, float *o, size_t ldo, ti_kv_view v);
-    void (*group_pv_i8)(const ti_group *g, float *o, size_t ldo, ti_kv_view v);
+    /* The three steps for the queries of a group.  The score or weight of query i and key
+     * j < g->n[i] is g->s[j * TI_GROUP + i]; the rest of g->s is for the kernels. */
+    void (*group_qk_f16)(const ti_group *g, ti_kv_view k, float scale);
+    void (*group_qk_i8)(const ti_group *g, ti_kv_view k);
+    void (*group_softmax)(const ti_group *g);
+    void (*group_pv_f16)(const ti_group *g, ti_kv_view v);
+    void (*group_pv_i8)(const ti_group *g, ti_kv_view v);
 
     /* Exact sparsity: T2 rows r of the list only, y as matmul; one input vector (x->m == 1). */
     void (*t2_rows)(float *y, const ti_mat *w, const ti_act *x, const uint32_t *rows, size_t n);

@@ -79,13 +79,16 @@ static void lay_out(tern_batch *b, bump *at)
     b->n_next = (size_t)c->n_layer * TI_COUNTERS_PER_LAYER + m / TI_HEAD_ROWS + 1;
     b->next = take(at, b->n_next, sizeof *b->next);
     b->rows = take(at, m, sizeof(ti_row));
+    b->groups = take(at, m, sizeof *b->groups);
+    b->alone = take(at, m, sizeof *b->alone);
     take_act(at, &b->act, 2 * m, widest, floats);
     for (uint32_t i = 0; i < ti_pool_threads(b->pool); i++) {
         ti_thread_memory *t = &b->threads[i];
         take_act(at, &t->act, 2 * (size_t)TI_HEAD_ROWS, widest, floats);
-        take_act(at, &t->head, 1, c->head_dim, false);
+        take_act(at, &t->head, TI_GROUP, c->head_dim, false);
         t->vector = take(at, widest + TI_MAX_HEAD_DIM, sizeof(float));
-        t->scores = take(at, (size_t)c->n_ctx + TI_LANES, sizeof(float));
+        t->scores = take(at, ti_round_up(b->n_ctx, TI_LANES), TI_GROUP * sizeof(float));
+        t->group = take(at, ti_group_scratch(c->head_dim), sizeof(float));
         t->list = take(at, (size_t)c->n_ff + 1, sizeof(uint32_t));
         t->scratch = take(at,
                           ti_matmul_scratch(2 * (m > TI_HEAD_ROWS ? m : TI_HEAD_ROWS),
@@ -95,13 +98,13 @@ static void lay_out(tern_batch *b, bump *at)
 }
 
 tern_status ti_batch_new(tern_batch **out, const tern_model *model, uint32_t threads,
-                         uint32_t max_rows, tern_err *err)
+                         uint32_t max_rows, uint32_t n_ctx, tern_err *err)
 {
     tern_batch *b = ti_calloc(1, sizeof *b);
     if (!b) {
         return ti_fail_nomem(err, module, sizeof *b, "a batch");
     }
-    *b = (tern_batch){.model = model, .max_rows = max_rows};
+    *b = (tern_batch){.model = model, .max_rows = max_rows, .n_ctx = n_ctx};
     tern_status status = ti_pool_create(&b->pool, threads, err);
     if (status != TERN_OK) {
         goto fail;
@@ -143,7 +146,7 @@ tern_status tern_batch_create(tern_batch **out, const tern_model *model, uint32_
         return ti_fail(err, TERN_USAGE, module, TI_NO_OFFSET, "max_rows %u, must be 1 to %d",
                        max_rows, MAX_ROWS);
     }
-    return ti_batch_new(out, model, threads, max_rows, err);
+    return ti_batch_new(out, model, threads, max_rows, model->config.n_ctx, err);
 }
 
 void tern_batch_destroy(tern_batch *batch)

@@ -3,7 +3,7 @@
  *
  * All threads walk through the layers together and meet at a barrier where one needs what
  * another made.  Work is divided by output rows of a matrix, by input vectors for norms and
- * quantisation, and by (vector, head) in attention: each number is computed whole by one
+ * quantisation, and by vectors and heads in attention: each number is computed whole by one
  * thread, in an order that does not depend on the division, so the result has the same bits
  * for every number of threads, batch and chunk.
  *
@@ -14,22 +14,7 @@
 
 #include "model/forward.h"
 
-typedef struct pass {
-    tern_batch *b;
-    const tern_model *model;
-    const ti_kern *kern;
-    const ti_row *rows;
-    size_t m;
-} pass;
-
-/* What one thread works with. */
-typedef struct worker {
-    const pass *p;
-    ti_thread_memory *own;
-    uint32_t id, n;
-} worker;
-
-static void barrier(const worker *w)
+static void barrier(const ti_worker *w)
 {
     ti_pool_barrier(w->p->b->pool);
 }
@@ -42,7 +27,7 @@ static unsigned kind_bit(const ti_mat *mat)
 }
 
 /* Vector i of `act`: normalised if there is a norm, in every form that `kinds` asks for. */
-static void prepare_vector(const worker *w, ti_act *act, size_t i, const float *v,
+static void prepare_vector(const ti_worker *w, ti_act *act, size_t i, const float *v,
                            const float *norm, unsigned kinds)
 {
     const ti_kern *kern = w->p->kern;
@@ -66,8 +51,8 @@ static void prepare_vector(const worker *w, ti_act *act, size_t i, const float *
 /* y = W act for rows [r0, r1) of W.  Inputs of 16 bits are two rows each for the kernels, whose
  * results meet in `wide`; matrices that threads work on at the same time have different
  * columns there, from `column` on. */
-static void product(const worker *w, float *y, size_t ldy, const ti_mat *mat, const ti_act *act,
-                    size_t r0, size_t r1, size_t column)
+static void product(const ti_worker *w, float *y, size_t ldy, const ti_mat *mat,
+                    const ti_act *act, size_t r0, size_t r1, size_t column)
 {
     ti_matmul_fn matmul = w->p->kern->matmul[mat->layout];
     if (ti_layout_act(mat->layout) != TI_ACT_BLOCK || w->p->model->act != TERN_ACT_16) {
@@ -89,8 +74,8 @@ static void product(const worker *w, float *y, size_t ldy, const ti_mat *mat, co
 }
 
 /* All vectors v[i * ld], of k numbers.  A single one is prepared by every thread for itself. */
-static ti_act prepare(const worker *w, const float *v, size_t ld, size_t k, const float *norm,
-                      unsigned kinds)
+static ti_act prepare(const ti_worker *w, const float *v, size_t ld, size_t k,
+                      const float *norm, unsigned kinds)
 {
     size_t m = w->p->m;
     if (m == 1) {
@@ -138,15 +123,8 @@ static void piece_range(const ti_mat *mat, size_t m, size_t piece, size_t *r0, s
     *r1 = mat->rows - *r0 < rows ? mat->rows : *r0 + rows;
 }
 
-/* Takes the next piece of `n` for this thread; false when all are taken. */
-static bool take_piece(const worker *w, size_t counter, size_t n, size_t *piece)
-{
-    *piece = atomic_fetch_add_explicit(&w->p->b->next[counter], 1, memory_order_relaxed);
-    return *piece < n;
-}
-
-/* Counters: four products a layer, then one for each group of vectors at the head. */
-enum { COUNT_QKV = 0, COUNT_O, COUNT_FF, COUNT_DOWN };
+/* Counters: five for a layer, then one for each group of vectors at the head. */
+enum { COUNT_QKV = 0, COUNT_ATTEND, COUNT_O, COUNT_FF, COUNT_DOWN };
 
 static size_t counter_of(size_t layer, size_t product)
 {
@@ -160,14 +138,14 @@ typedef struct output {
     size_t ldy;
 } output;
 
-static void multiply(const worker *w, const output *outputs, size_t n, const ti_act *act,
+static void multiply(const ti_worker *w, const output *outputs, size_t n, const ti_act *act,
                      size_t counter)
 {
     size_t total = 0, piece;
     for (size_t i = 0; i < n; i++) {
         total += n_pieces(outputs[i].mat, act->m);
     }
-    while (take_piece(w, counter, total, &piece)) {
+    while (ti_take_piece(w, counter, total, &piece)) {
         size_t i = 0, column = 0, r0, r1;
         for (; i + 1 < n && piece >= n_pieces(outputs[i].mat, act->m); i++) {
             piece -= n_pieces(outputs[i].mat, act->m);
@@ -179,12 +157,12 @@ static void multiply(const worker *w, const output *outputs, size_t n, const ti_
 }
 
 /* x += W act, each thread for the rows it computes. */
-static void multiply_into_stream(const worker *w, const ti_mat *mat, const ti_act *act,
+static void multiply_into_stream(const ti_worker *w, const ti_mat *mat, const ti_act *act,
                                  size_t counter)
 {
     tern_batch *b = w->p->b;
     size_t n_embd = w->p->model->config.n_embd, piece, r0, r1;
-    while (take_piece(w, counter, n_pieces(mat, act->m), &piece)) {
+    while (ti_take_piece(w, counter, n_pieces(mat, act->m), &piece)) {
         piece_range(mat, act->m, piece, &r0, &r1);
         product(w, b->y, n_embd, mat, act, r0, r1, 0);
         for (size_t i = 0; i < w->p->m; i++) {
@@ -196,97 +174,7 @@ static void multiply_into_stream(const worker *w, const ti_mat *mat, const ti_ac
 
 /* --- attention ---------------------------------------------------------------------------- */
 
-static size_t kv_index(const ti_kv *kv, const ti_config *c, size_t layer, size_t head)
-{
-    return (layer * c->n_head_kv + head) * kv->n_ctx;
-}
-
-static ti_kv_view view(const ti_kv *kv, const void *data, const float *scale, size_t index)
-{
-    size_t width = kv->type == TERN_KV_F16 ? sizeof(uint16_t) : sizeof(int8_t);
-    return (ti_kv_view){.data = (const uint8_t *)data + index * kv->stride * width,
-                        .scale = scale ? scale + index : NULL,
-                        .stride = kv->stride};
-}
-
-/* Puts one head's key or value into the cache. */
-static void store_kv(const worker *w, const ti_kv *kv, void *data, float *scale, size_t index,
-                     const float *v)
-{
-    size_t d = w->p->model->config.head_dim;
-    if (kv->type == TERN_KV_F16) {
-        w->p->kern->to_f16((uint16_t *)data + index * kv->stride, v, d);
-        return;
-    }
-    ti_act act = ti_act_view(&w->own->head, 1, d);
-    w->p->kern->quant_token(&act, 0, v);
-    memcpy((int8_t *)data + index * kv->stride, act.q, d);
-    scale[index] = act.row_scale[0];
-}
-
-/* Turns one head of a query or key: norm if the model has one, then rotation. */
-static void turn(const worker *w, float *head, const float *norm, const ti_row *row)
-{
-    const ti_config *c = &w->p->model->config;
-    size_t half = c->rope_dim / 2;
-    const ti_rope *rope = &row->session->rope;
-    if (norm) {
-        w->p->kern->rmsnorm(head, head, norm, c->head_dim, c->rms_eps);
-    }
-    w->p->kern->rope(head, rope->cosine + row->position * half,
-                     rope->sine + row->position * half, c->rope_dim, c->rope_interleaved);
-}
-
-static void keys_and_values(const worker *w, const ti_layer *layer, size_t l)
-{
-    const ti_config *c = &w->p->model->config;
-    tern_batch *b = w->p->b;
-    size_t heads = c->n_head + c->n_head_kv, d = c->head_dim;
-    for (size_t t = w->id; t < w->p->m * heads; t += w->n) {
-        size_t i = t / heads, h = t % heads;
-        const ti_row *row = &w->p->rows[i];
-        if (h < c->n_head) {
-            turn(w, b->q + (i * c->n_head + h) * d, layer->q_norm, row);
-            continue;
-        }
-        h -= c->n_head;
-        const ti_kv *kv = &row->session->kv;
-        float *k = b->k + (i * c->n_head_kv + h) * d;
-        size_t index = kv_index(kv, c, l, h) + row->position;
-        turn(w, k, layer->k_norm, row);
-        store_kv(w, kv, kv->k, kv->k_scale, index, k);
-        store_kv(w, kv, kv->v, kv->v_scale, index, b->v + (i * c->n_head_kv + h) * d);
-    }
-    barrier(w);
-}
-
-static void attend(const worker *w, const ti_row *row, size_t l, size_t h, const float *q,
-                   float *out)
-{
-    const ti_config *c = &w->p->model->config;
-    const ti_kern *kern = w->p->kern;
-    const ti_kv *kv = &row->session->kv;
-    size_t d = c->head_dim, n = (size_t)row->position + 1;
-    size_t index = kv_index(kv, c, l, h / (c->n_head / c->n_head_kv));
-    ti_kv_view k = view(kv, kv->k, kv->k_scale, index), v = view(kv, kv->v, kv->v_scale, index);
-    float scale = 1.0f / __builtin_sqrtf((float)d), *s = w->own->scores, *o = w->own->vector;
-    if (kv->type == TERN_KV_F16) {
-        memcpy(o, q, d * sizeof *o);
-        memset(o + d, 0, (kv->stride - d) * sizeof *o);
-        kern->qk_f16(s, o, k, n, d, scale);
-        kern->softmax(s, n);
-        kern->pv_f16(o, s, v, n, d);
-    } else {
-        ti_act act = ti_act_view(&w->own->head, 1, d);
-        kern->quant_token(&act, 0, q);
-        kern->qk_i8(s, act.q, act.row_scale[0] * scale, k, n, d);
-        kern->softmax(s, n);
-        kern->pv_i8(o, s, v, n, d);
-    }
-    memcpy(out, o, d * sizeof *out);
-}
-
-static void attention(const worker *w, const ti_layer *layer, size_t l)
+static void attention(const ti_worker *w, const ti_layer *layer, size_t l)
 {
     const ti_config *c = &w->p->model->config;
     tern_batch *b = w->p->b;
@@ -298,10 +186,9 @@ static void attention(const worker *w, const ti_layer *layer, size_t l)
         {&layer->q, b->q, q_dim}, {&layer->k, b->k, kv_dim}, {&layer->v, b->v, kv_dim}};
     multiply(w, qkv, 3, &act, counter_of(l, COUNT_QKV));
     barrier(w);
-    keys_and_values(w, layer, l);
-    for (size_t t = w->id; t < w->p->m * c->n_head; t += w->n) {
-        attend(w, &w->p->rows[t / c->n_head], l, t % c->n_head, b->q + t * d, b->o + t * d);
-    }
+    ti_keys_and_values(w, layer, l);
+    barrier(w);
+    ti_attend(w, l, counter_of(l, COUNT_ATTEND));
     barrier(w);
     act = prepare(w, b->o, q_dim, q_dim, layer->attn_sub_norm, kind_bit(&layer->o));
     multiply_into_stream(w, &layer->o, &act, counter_of(l, COUNT_O));
@@ -310,8 +197,8 @@ static void attention(const worker *w, const ti_layer *layer, size_t l)
 /* --- feed-forward ------------------------------------------------------------------------- */
 
 /* Behind a gate that is zero, neither the up-row nor the down-column changes anything. */
-static void sparse_up(const worker *w, const ti_layer *layer, const ti_act *act, size_t begin,
-                      size_t end)
+static void sparse_up(const ti_worker *w, const ti_layer *layer, const ti_act *act,
+                      size_t begin, size_t end)
 {
     tern_batch *b = w->p->b;
     uint32_t *list = w->own->list;
@@ -324,7 +211,7 @@ static void sparse_up(const worker *w, const ti_layer *layer, const ti_act *act,
     w->p->kern->t2_rows(b->up, &layer->up, act, list, n);
 }
 
-static void sparse_down(const worker *w, const ti_layer *layer, const ti_act *act)
+static void sparse_down(const ti_worker *w, const ti_layer *layer, const ti_act *act)
 {
     tern_batch *b = w->p->b;
     const ti_mat *mat = &layer->down, *columns = &layer->down_t;
@@ -350,7 +237,7 @@ static void sparse_down(const worker *w, const ti_layer *layer, const ti_act *ac
 }
 
 /* Gate, up and activation of output rows [r0, r1). */
-static void gated_rows(const worker *w, const ti_layer *layer, const ti_act *act, size_t r0,
+static void gated_rows(const ti_worker *w, const ti_layer *layer, const ti_act *act, size_t r0,
                        size_t r1, bool sparse)
 {
     const ti_kern *kern = w->p->kern;
@@ -369,7 +256,7 @@ static void gated_rows(const worker *w, const ti_layer *layer, const ti_act *act
     }
 }
 
-static void feed_forward(const worker *w, const ti_layer *layer, size_t l)
+static void feed_forward(const ti_worker *w, const ti_layer *layer, size_t l)
 {
     const ti_config *c = &w->p->model->config;
     tern_batch *b = w->p->b;
@@ -380,7 +267,7 @@ static void feed_forward(const worker *w, const ti_layer *layer, size_t l)
     bool by_up = ti_layout_grain(layer->up.layout) > ti_layout_grain(layer->gate.layout);
     const ti_mat *cut = by_up ? &layer->up : &layer->gate;
     ti_act act = prepare(w, b->x, c->n_embd, c->n_embd, layer->ffn_norm, kinds);
-    while (take_piece(w, counter_of(l, COUNT_FF), n_pieces(cut, m), &piece)) {
+    while (ti_take_piece(w, counter_of(l, COUNT_FF), n_pieces(cut, m), &piece)) {
         piece_range(cut, m, piece, &r0, &r1);
         gated_rows(w, layer, &act, r0, r1, sparse);
     }
@@ -395,7 +282,7 @@ static void feed_forward(const worker *w, const ti_layer *layer, size_t l)
 
 /* --- ends --------------------------------------------------------------------------------- */
 
-static void embed(const worker *w)
+static void embed(const ti_worker *w)
 {
     const ti_gguf_tensor *t = w->p->model->token_embd;
     size_t n = w->p->model->config.n_embd;
@@ -407,7 +294,7 @@ static void embed(const worker *w)
 }
 
 /* Logits of up to TI_HEAD_ROWS vectors at a time. */
-static void head(const worker *w)
+static void head(const ti_worker *w)
 {
     const tern_model *model = w->p->model;
     const ti_config *c = &model->config;
@@ -430,7 +317,7 @@ static void head(const worker *w)
             prepare_vector(w, &act, j, b->x + wanted[j] * c->n_embd, model->output_norm,
                            kind_bit(mat));
         }
-        while (take_piece(w, counter, n_pieces(mat, n), &piece)) {
+        while (ti_take_piece(w, counter, n_pieces(mat, n), &piece)) {
             piece_range(mat, n, piece, &r0, &r1);
             product(w, b->logits, c->n_vocab, mat, &act, r0, r1, 0);
             for (size_t j = 0; j < n; j++) {
@@ -444,7 +331,7 @@ static void head(const worker *w)
 /* Shows a layer's output to those who asked.  Nobody writes the stream before the barrier that
  * follows the next layer's first product, so this needs none of its own; and with one row, the
  * other threads take the pieces of that product meanwhile. */
-static void show_trace(const worker *w, size_t l)
+static void show_trace(const ti_worker *w, size_t l)
 {
     size_t n_embd = w->p->model->config.n_embd;
     for (size_t i = (w->id + l) % w->n; i < w->p->m; i += w->n) {
@@ -458,8 +345,8 @@ static void show_trace(const worker *w, size_t l)
 
 static void run(void *ctx, uint32_t id, uint32_t n)
 {
-    const pass *p = ctx;
-    worker w = {.p = p, .own = &p->b->threads[id], .id = id, .n = n};
+    const ti_pass *p = ctx;
+    ti_worker w = {.p = p, .own = &p->b->threads[id], .id = id, .n = n};
     embed(&w);
     for (size_t l = 0; l < p->model->config.n_layer; l++) {
         attention(&w, &p->model->layers[l], l);
@@ -485,10 +372,11 @@ tern_status ti_forward(tern_batch *batch, const ti_row *rows, size_t n, tern_err
     const tern_model *model = batch->model;
     TI_ASSERT(n > 0 && n <= batch->max_rows);
     TI_TRY(ti_map_check(&model->gguf.map, model->path, err));
-    pass p = {.b = batch, .model = model, .kern = model->kern, .rows = rows, .m = n};
+    ti_pass p = {.b = batch, .model = model, .kern = model->kern, .rows = rows, .m = n};
     for (size_t i = 0; i < batch->n_next; i++) {
         atomic_store_explicit(&batch->next[i], 0, memory_order_relaxed);
     }
+    ti_attention_plan(batch, rows, n);
     ti_pool_run(batch->pool, run, &p);
     for (size_t i = 0; i < n; i++) {
         if (rows[i].wants_logits &&

@@ -88,7 +88,7 @@ static tern_status create_rest(tern_session *s, const tern_session_opts *opts, t
     TI_TRY(ti_sampler_init(&s->sampler, &greedy, err));
     TI_TRY(create_rope(s, err));
     TI_TRY(create_kv(s, opts->kv, err));
-    return ti_batch_new(&s->batch, s->model, opts->threads, s->chunk, err);
+    return ti_batch_new(&s->batch, s->model, opts->threads, s->chunk, s->n_ctx, err);
 }
 
 tern_status tern_session_create(tern_session **out, const tern_model *model,

@@ -63,9 +63,10 @@ typedef struct ti_row {
  * (logits are not finite). */
 tern_status ti_forward(tern_batch *batch, const ti_row *rows, size_t n, tern_err *err);
 
-/* Creates a batch; shared by tern_batch_create() and sessions. */
+/* Creates a batch for sessions of up to n_ctx tokens; shared by tern_batch_create() and
+ * sessions. */
 tern_status ti_batch_new(tern_batch **out, const tern_model *model, uint32_t threads,
-                         uint32_t max_rows, tern_err *err);
+                         uint32_t max_rows, uint32_t n_ctx, tern_err *err);
 
 /* Checks that n tokens (n >= 1) are in the vocabulary and fit into the session's context. */
 tern_status ti_session_check_tokens(const tern_session *s, const tern_token *tokens, size_t n,

@@ -138,7 +138,7 @@ typedef struct one_query {
 typedef struct group_test {
     ti_group g;
     head h;
-    kt_buf q, q8, qscale, s, o, scratch;
+    kt_buf q, q8, s, o, scratch;
     size_t ld; /* of queries and results */
     bool bytes;
     char what[96];
@@ -161,7 +161,6 @@ static group_test make_group(size_t n, size_t d, size_t m, bool bytes)
     t.q = kt_alloc(((m - 1) * t.ld + d) * sizeof(float), sizeof(float));
     t.o = kt_alloc(((m - 1) * t.ld + d) * sizeof(float), sizeof(float));
     t.q8 = kt_alloc((m - 1) * t.ld + d, 1);
-    t.qscale = kt_alloc(m * sizeof(float), sizeof(float));
     t.s = kt_alloc(n16 * TI_GROUP * sizeof(float), 64);
     t.scratch = kt_alloc(ti_group_scratch(d) * sizeof(float), 64);
     for (size_t i = 0; i < (m - 1) * t.ld + d; i++) {
@@ -169,10 +168,13 @@ static group_test make_group(size_t n, size_t d, size_t m, bool bytes)
         ((int8_t *)t.q8.p)[i] =
             (int8_t)(m % 3 == 2 ? (i & 1 ? 127 : -128) : (int)kt_below(256) - 128);
     }
-    for (size_t i = 0; i < m; i++) {
-        ((float *)t.qscale.p)[i] = kt_uniform(1e-3f);
-    }
     t.g = (ti_group){.m = m, .d = d, .s = t.s.p, .scratch = t.scratch.p};
+    for (size_t i = 0; i < m; i++) {
+        t.g.q[i] = (const float *)t.q.p + i * t.ld;
+        t.g.q8[i] = (const int8_t *)t.q8.p + i * t.ld;
+        t.g.qscale[i] = kt_uniform(1e-3f);
+        t.g.o[i] = (float *)t.o.p + i * t.ld;
+    }
     return t;
 }
 
@@ -181,7 +183,6 @@ static void destroy_group(group_test *t)
     destroy(&t->h);
     kt_free(&t->q);
     kt_free(&t->q8);
-    kt_free(&t->qscale);
     kt_free(&t->s);
     kt_free(&t->o);
     kt_free(&t->scratch);
@@ -197,10 +198,10 @@ static void attend_one(const ti_kern *k, const group_test *t, size_t i, one_quer
     size_t n = t->g.n[i];
     memset(q, 0, sizeof q);
     memset(q8, 0, sizeof q8);
-    memcpy(q, (const float *)t->q.p + i * t->ld, h->d * sizeof *q);
-    memcpy(q8, (const int8_t *)t->q8.p + i * t->ld, h->d);
+    memcpy(q, t->g.q[i], h->d * sizeof *q);
+    memcpy(q8, t->g.q8[i], h->d);
     if (t->bytes) {
-        k->qk_i8(want->s, q8, ((const float *)t->qscale.p)[i], bytes, n, h->d);
+        k->qk_i8(want->s, q8, t->g.qscale[i], bytes, n, h->d);
     } else {
         k->qk_f16(want->s, q, halves, n, h->d, 0.37f);
     }
@@ -253,9 +254,9 @@ static void check_group(const ti_kern *k, group_test *t)
     }
     kt_subject(k->name, t->bytes ? "group_qk_i8" : "group_qk_f16");
     if (t->bytes) {
-        k->group_qk_i8(&t->g, t->q8.p, t->ld, t->qscale.p, bytes);
+        k->group_qk_i8(&t->g, bytes);
     } else {
-        k->group_qk_f16(&t->g, t->q.p, t->ld, 0.37f, halves);
+        k->group_qk_f16(&t->g, halves, 0.37f);
     }
     for (size_t i = 0; i < 2 * m; i++) {
         check_column(t, i / 2, want[i % 2][i / 2].s);
@@ -267,13 +268,12 @@ static void check_group(const ti_kern *k, group_test *t)
     }
     kt_subject(k->name, t->bytes ? "group_pv_i8" : "group_pv_f16");
     if (t->bytes) {
-        k->group_pv_i8(&t->g, t->o.p, t->ld, bytes);
+        k->group_pv_i8(&t->g, bytes);
     } else {
-        k->group_pv_f16(&t->g, t->o.p, t->ld, halves);
+        k->group_pv_f16(&t->g, halves);
     }
     for (size_t i = 0; i < 2 * m; i++) {
-        kt_same_floats((const float *)t->o.p + i / 2 * t->ld, want[i % 2][i / 2].o, h->d,
-                       t->what);
+        kt_same_floats(t->g.o[i / 2], want[i % 2][i / 2].o, h->d, t->what);
     }
     check_gaps(t);
 }

@@ -243,12 +243,12 @@ static void run_pv_i8(const job *j)
 /* Sixteen queries: a time of one query would be a sixteenth. */
 static void run_group_qk_f16(const job *j)
 {
-    j->k->group_qk_f16(j->group, j->x->f, HEAD, 0.1f, (ti_kv_view){j->halves, NULL, HEAD});
+    j->k->group_qk_f16(j->group, (ti_kv_view){j->halves, NULL, HEAD}, 0.1f);
 }
 
 static void run_group_qk_i8(const job *j)
 {
-    j->k->group_qk_i8(j->group, j->bytes, HEAD, j->x->f, (ti_kv_view){j->bytes, j->x->f, HEAD});
+    j->k->group_qk_i8(j->group, (ti_kv_view){j->bytes, j->x->f, HEAD});
 }
 
 static void run_group_softmax(const job *j)
@@ -258,12 +258,12 @@ static void run_group_softmax(const job *j)
 
 static void run_group_pv_f16(const job *j)
 {
-    j->k->group_pv_f16(j->group, j->y, HEAD, (ti_kv_view){j->halves, NULL, HEAD});
+    j->k->group_pv_f16(j->group, (ti_kv_view){j->halves, NULL, HEAD});
 }
 
 static void run_group_pv_i8(const job *j)
 {
-    j->k->group_pv_i8(j->group, j->y, HEAD, (ti_kv_view){j->bytes, j->x->f, HEAD});
+    j->k->group_pv_i8(j->group, (ti_kv_view){j->bytes, j->x->f, HEAD});
 }
 
 static void bench_vectors(const ti_kern *k, const char *name)
@@ -300,6 +300,9 @@ static void bench_vectors(const ti_kern *k, const char *name)
     ti_group group = {.m = TI_GROUP, .d = HEAD, .s = s.p, .scratch = scratch.p};
     for (uint32_t i = 0; i < TI_GROUP; i++) {
         group.n[i] = KEYS - TI_GROUP + 1 + i;
+        group.q[i] = x.act.f + i * HEAD;
+        group.q8[i] = (const int8_t *)bytes.p + i * HEAD;
+        group.o[i] = (float *)y.p + i * HEAD;
     }
     memset(s.p, 0, s.bytes);
     memset(halves.p, 0, halves.bytes);

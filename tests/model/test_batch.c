@@ -263,6 +263,56 @@ static void test_sparse_threads(void **state)
     assert_true(hashes[0] == hashes[1]);
 }
 
+/* Attention takes rows and heads together as they come; every division has the bits of tokens
+ * that are fed one by one. */
+static void check_division(const tiny_spec *spec, tern_kv_type kv)
+{
+    enum { SESSIONS = 4, ALL = 128 };
+    static const size_t before[SESSIONS] = {0, 3, 16, 0}, lengths[SESSIONS] = {40, 1, 17, 6};
+    tern_model *m = open_spec(spec, NULL);
+    tern_session *together[SESSIONS], *alone[SESSIONS];
+    tern_batch_item items[SESSIONS];
+    tern_batch *batch = NULL;
+    tern_err err;
+    want(tern_batch_create(&batch, m, 3, ALL, &err), TERN_OK, &err);
+    for (size_t i = 0; i < SESSIONS; i++) {
+        const tern_session_opts single = {.threads = 1, .chunk = 1, .kv = kv},
+                                chunk = {.threads = 2, .chunk = 5, .kv = kv};
+        alone[i] = open_session(m, &single);
+        together[i] = open_session(m, &chunk);
+        feed(alone[i], tokens[i], before[i] + lengths[i]);
+        if (before[i]) {
+            feed(together[i], tokens[i], before[i]);
+        }
+        items[i] = (tern_batch_item){together[i], tokens[i] + before[i], lengths[i]};
+    }
+    want(tern_batch_step(batch, items, SESSIONS, &err), TERN_OK, &err);
+    for (size_t i = 0; i < SESSIONS; i++) {
+        assert_true(logits_hash(together[i]) == logits_hash(alone[i]));
+        tern_session_destroy(together[i]);
+        tern_session_destroy(alone[i]);
+    }
+    tern_batch_destroy(batch);
+    tern_model_close(m);
+}
+
+static void test_divisions_of_attention(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t n_head, n_head_kv, head_dim;
+    } shapes[] = {{1, 1, 16}, {3, 3, 16}, {4, 1, 24},  {10, 2, 8}, {14, 2, 8},
+                  {9, 1, 32}, {16, 1, 8}, {17, 1, 16}, {40, 2, 8}, {33, 1, 4}};
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
+        tiny_spec spec = FLOATS;
+        spec.n_head = shapes[i].n_head;
+        spec.n_head_kv = shapes[i].n_head_kv;
+        spec.head_dim = shapes[i].head_dim;
+        check_division(&spec, TERN_KV_F16);
+        check_division(&spec, TERN_KV_I8);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -272,6 +322,7 @@ int main(void)
         cmocka_unit_test(test_step_errors),
         cmocka_unit_test(test_two_threads),
         cmocka_unit_test(test_sparse_threads),
+        cmocka_unit_test(test_divisions_of_attention),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -30,19 +30,17 @@ TI_VEC_INLINE ti_v4f four_numbers(const void *row, size_t c, size_t d, const boo
     return v;
 }
 
-/* Queries of d numbers as columns, to[c][TI_GROUP]; rows from d on are zero.  Lanes without a
- * query get the last one again. */
-TI_VEC_INLINE void columns(float *to, const void *q, size_t ldq, size_t m, size_t d,
-                           const bool bytes)
+/* The queries as columns, to[d padded][TI_GROUP], the padding zero.  Lanes without a query get
+ * the last one again. */
+TI_VEC_INLINE void columns(float *to, const ti_group *g, const bool bytes)
 {
-    const char *data = q;
-    size_t row_bytes = ldq * (bytes ? sizeof(int8_t) : sizeof(float));
-    size_t dp = (d + 15) & ~(size_t)15;
+    size_t d = g->d, dp = (d + 15) & ~(size_t)15;
     memset(to + d * TI_GROUP, 0, (dp - d) * TI_GROUP * sizeof *to);
     for (size_t i = 0; i < TI_GROUP; i += 4) {
-        const char *row[4];
+        const void *row[4];
         for (size_t r = 0; r < 4; r++) {
-            row[r] = data + (i + r < m ? i + r : m - 1) * row_bytes;
+            size_t lane = i + r < g->m ? i + r : g->m - 1;
+            row[r] = bytes ? (const void *)g->q8[lane] : (const void *)g->q[lane];
         }
         for (size_t c = 0; c < d; c += 4) {
             ti_v4f a = four_numbers(row[0], c, d, bytes), b = four_numbers(row[1], c, d, bytes);
@@ -161,14 +159,12 @@ TI_VEC_INLINE void hide(const ti_group *g)
 
 /* Products of int8 are summed as floats too: whole numbers up to 2^24, which no order of
  * summing rounds. */
-TI_VEC_INLINE void scores(const ti_group *g, const void *q, size_t ldq, const float *qscale,
-                          ti_kv_view k, const bool bytes)
+TI_VEC_INLINE void scores(const ti_group *g, const float *scale, ti_kv_view k, const bool bytes)
 {
     size_t dp = (g->d + 15) & ~(size_t)15, n = g->n[g->m - 1];
     float *turned = g->scratch, *keys = turned + TI_GROUP * dp;
-    float scale[TI_GROUP] = {0}, key_scale[SPAN] = {0};
-    memcpy(scale, qscale, g->m * sizeof *scale);
-    columns(turned, q, ldq, g->m, g->d, bytes);
+    float key_scale[SPAN] = {0};
+    columns(turned, g, bytes);
     for (size_t j = 0; j < n; j += SPAN) {
         size_t some = n - j < SPAN ? n - j : SPAN;
         rows_as_floats(keys, k, j, some, dp, bytes);
@@ -192,20 +188,18 @@ TI_VEC_INLINE void scores(const ti_group *g, const void *q, size_t ldq, const fl
     hide(g);
 }
 
-TI_VEC_FN void TI_VEC_NAME(group_qk_f16)(const ti_group *g, const float *q, size_t ldq,
-                                         float scale, ti_kv_view k)
+TI_VEC_FN void TI_VEC_NAME(group_qk_f16)(const ti_group *g, ti_kv_view k, float scale)
 {
     float all[TI_GROUP];
     for (size_t i = 0; i < TI_GROUP; i++) {
         all[i] = scale;
     }
-    scores(g, q, ldq, all, k, false);
+    scores(g, all, k, false);
 }
 
-TI_VEC_FN void TI_VEC_NAME(group_qk_i8)(const ti_group *g, const int8_t *q, size_t ldq,
-                                        const float *qscale, ti_kv_view k)
+TI_VEC_FN void TI_VEC_NAME(group_qk_i8)(const ti_group *g, ti_kv_view k)
 {
-    scores(g, q, ldq, qscale, k, true);
+    scores(g, g->qscale, k, true);
 }
 
 /* --- weights ------------------------------------------------------------------------------ */
@@ -337,8 +331,7 @@ TI_VEC_INLINE void mix_span(float *sums, const float *p, const float *v, const u
     }
 }
 
-TI_VEC_INLINE void mixtures(const ti_group *g, float *o, size_t ldo, ti_kv_view v,
-                            const bool bytes)
+TI_VEC_INLINE void mixtures(const ti_group *g, ti_kv_view v, const bool bytes)
 {
     size_t dp = (g->d + 15) & ~(size_t)15, n = g->n[g->m - 1];
     float *sums = g->scratch, *values = sums + TI_GROUP * dp, scaled[SPAN * TI_GROUP];
@@ -357,18 +350,18 @@ TI_VEC_INLINE void mixtures(const ti_group *g, float *o, size_t ldo, ti_kv_view 
         mix_span(sums, bytes ? scaled : p, values, end, g->m, dp);
     }
     for (size_t i = 0; i < g->m; i++) {
-        memcpy(o + i * ldo, sums + i * dp, g->d * sizeof *o);
+        memcpy(g->o[i], sums + i * dp, g->d * sizeof *sums);
     }
 }
 
-TI_VEC_FN void TI_VEC_NAME(group_pv_f16)(const ti_group *g, float *o, size_t ldo, ti_kv_view v)
+TI_VEC_FN void TI_VEC_NAME(group_pv_f16)(const ti_group *g, ti_kv_view v)
 {
-    mixtures(g, o, ldo, v, false);
+    mixtures(g, v, false);
 }
 
-TI_VEC_FN void TI_VEC_NAME(group_pv_i8)(const ti_group *g, float *o, size_t ldo, ti_kv_view v)
+TI_VEC_FN void TI_VEC_NAME(group_pv_i8)(const ti_group *g, ti_kv_view v)
 {
-    mixtures(g, o, ldo, v, true);
+    mixtures(g, v, true);
 }
 
 #endif
