@@ -167,7 +167,7 @@ static void add_line(ti_buf *out, const series *s, const char *name, quantity q,
 static void add_lines(ti_buf *out, const series *s)
 {
     const ti_energy_source *source = ti_energy_of(s->energy);
-    char watts[TI_FIGURE_MAX], words[128];
+    char watts[TI_FIGURE_MAX];
     uint32_t flags = 0;
     for (size_t i = 0; i < s->n_runs; i++) {
         flags |= s->runs[i].flags;
@@ -188,7 +188,14 @@ static void add_lines(ti_buf *out, const series *s)
     ti_buf_adds(out, "  evidence ");
     ti_add_evidence(out, source);
     ti_buf_addc(out, '\n');
+    if (source->n_denied > 0) {
+        ti_buf_addf(out,
+                    "  note     %zu meter%s may not be read: 'tern meter list' says what "
+                    "would change it\n",
+                    source->n_denied, source->n_denied > 1 ? "s" : "");
+    }
     if (flags & ~(uint32_t)TI_ENERGY_NO_IDLE) {
+        char words[128];
         ti_buf_addf(out, "  flags    %s\n", ti_energy_flags_text(words, sizeof words, flags));
     }
 }

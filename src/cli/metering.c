@@ -117,5 +117,6 @@ void ti_json_energy_source(ti_buf *json, const char *key, const ti_energy_source
     ti_json_covers(json, "covers", source->covers);
     ti_json_uint(json, "idle_uw", source->idle_uw);
     ti_json_str(json, "idle_by", source->idle_by);
+    ti_json_uint(json, "denied_meters", source->n_denied);
     ti_json_close(json, '}');
 }

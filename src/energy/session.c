@@ -11,6 +11,8 @@
 
 #include "energy/units.h"
 
+static const uint64_t short_ns = 10000000;
+
 struct ti_energy {
     ti_energy_source source;
     ti_energy_opts opts;
@@ -66,6 +68,7 @@ static void use_model(ti_energy *e)
 {
     ti_energy_source *s = &e->source;
     *s = (ti_energy_source){.evidence = TI_EVIDENCE_MODELLED,
+                            .n_denied = s->n_denied,
                             .error_permille = e->model.error_permille,
                             .covers = e->model.covers,
                             .idle_known = true,
@@ -164,6 +167,9 @@ static tern_status find_meters(ti_energy *e, tern_err *err)
     if (!e->roles || !e->meters || !e->ports) {
         return ti_fail_nomem(err, "energy", e->set.n * sizeof *e->ports, "meters");
     }
+    for (size_t i = 0; i < e->set.n; i++) {
+        e->source.n_denied += e->set.items[i].state == TI_METER_DENIED;
+    }
     bool again = true;
     while (again) {
         TI_TRY(open_counted(e, &selection, &again, err));
@@ -240,14 +246,15 @@ void ti_energy_end(ti_energy *e, uint32_t id, ti_energy_figure *out)
     ti_attribution_end(e->accounts, id, &share);
     uint64_t time_ns = ti_time_now().mono_ns - e->begun_ns[id];
     pthread_mutex_unlock(&e->lock);
+    uint32_t flags = share.flags | (e->source.idle_known ? 0 : TI_ENERGY_NO_IDLE);
+    flags |= e->source.n_meters > 0 && time_ns < short_ns ? TI_ENERGY_SHORT : 0;
     *out = (ti_energy_figure){.energy_uj = share.energy_uj,
                               .idle_uj = share.idle_uj,
                               .time_ns = time_ns,
                               .evidence = e->source.evidence,
                               .error_permille = e->source.error_permille,
                               .covers = e->source.covers,
-                              .flags =
-                                  share.flags | (e->source.idle_known ? 0 : TI_ENERGY_NO_IDLE)};
+                              .flags = flags};
     memcpy(out->meter, e->source.meter, sizeof out->meter);
 }
 

@@ -19,7 +19,8 @@
 
 /* Beside TI_DELTA_... in ti_energy_figure.flags. */
 enum {
-    TI_ENERGY_NO_IDLE = 1u << 16 /* what the machine draws idle is not known: idle_uj is 0 */
+    TI_ENERGY_NO_IDLE = 1u << 16, /* what the machine draws idle is not known: idle_uj is 0 */
+    TI_ENERGY_SHORT = 1u << 17 /* measured for under 10 ms: counters move once a millisecond */
 };
 
 typedef struct ti_energy_opts {
@@ -50,6 +51,7 @@ typedef struct ti_energy_source {
     uint32_t error_permille;
     uint32_t covers;     /* TI_COVERS_... */
     size_t n_meters;     /* 0 when modelled */
+    size_t n_denied;     /* meters that are there, but not for this user */
     bool idle_known;     /* else the idle line is 0 while requests run */
     uint64_t idle_uw;    /* drawn anyway */
     const char *idle_by; /* "calibrated", "tdp", "server", "default", "none": where from */

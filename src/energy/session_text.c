@@ -12,7 +12,7 @@ static const struct {
     {TI_DELTA_WRAP, "wrap"},     {TI_DELTA_GAP, "gap"},          {TI_DELTA_SLEPT, "slept"},
     {TI_DELTA_FAILED, "failed"}, {TI_DELTA_FIRST, "first"},      {TI_DELTA_WRAPS, "wraps"},
     {TI_DELTA_RESET, "reset"},   {TI_DELTA_JUMP, "jump"},        {TI_DELTA_CLOCK, "clock"},
-    {TI_DELTA_SPARSE, "sparse"}, {TI_ENERGY_NO_IDLE, "no-idle"},
+    {TI_DELTA_SPARSE, "sparse"}, {TI_ENERGY_NO_IDLE, "no-idle"}, {TI_ENERGY_SHORT, "short"},
 };
 
 enum { N_FLAGS = sizeof flag_names / sizeof *flag_names };

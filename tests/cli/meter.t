@@ -3,7 +3,7 @@
 # are measured move the counters themselves, so that every microjoule is known.
 
 $ printf '%s\n' 'd=s/sys/class/powercap/$1' 'mkdir -p $d' 'echo $2 >$d/name' 'echo $3 >$d/energy_uj' 'echo ${4-262143328850} >$d/max_energy_range_uj' 'echo ${5-1} >$d/enabled' >zone
-$ printf '%s\n' 'z=s/sys/class/powercap' 'tern meter --sysroot s --json -o r.json "$@"' 'grep -o "\"total_uj\":[0-9]*\|\"evidence\":\"[a-z]*\"\|\"meter\":\"[^\"]*\"\|\"flags\":[^]]*." r.json | head -n 4 | paste -s -d " "' >measure
+$ printf '%s\n' 'z=s/sys/class/powercap' 'tern meter --sysroot s --json -o r.json "$@"' 'grep -o "\"total_uj\":[0-9]*\|\"evidence\":\"[a-z]*\"\|\"meter\":\"[^\"]*\"\|\"flags\":[^]]*." r.json | head -n 4 | sed "s/,*\"short\"//" | paste -s -d " "' >measure
 $ printf '%s\n' 'while [ $# -gt 0 ]; do echo $2 >s/sys/class/powercap/$1/energy_uj; shift 2; done' >count
 
 # --- the counters
@@ -82,6 +82,7 @@ $ printf 'processor: 0\nvendor_id: AuthenticAMD\ncpu family: 25\nmodel: 116\nmod
 >~   time *0.[2-9]* s
 >~   cpu *0.0* s
 >~   evidence modelled *35 % (cpu-time u^0.7, 54 W design power (amd ryzen 7 7840hs))
+>...
 
 # 5.4 W idle for a fifth of a second: never less than it is.
 $ tern meter --model --terms cpu --sysroot s --json -o r.json -- sleep 0.2; grep -o '"idle_uj":[0-9]*' r.json | head -n 1 | cut -d: -f2 >idle; test "$(cat idle)" -ge 1080000

@@ -362,7 +362,7 @@ static void test_thread(void **state)
     ti_sampler_sum sum;
     ti_sampler_sample(s, &sum);
     ti_sampler_destroy(s);
-    assert_true(sum.n_samples > 605); /* the thread's own among them */
+    assert_true(sum.n_samples > 602); /* the thread's own among them */
     assert_true(w.n_intervals + 1 >= sum.n_samples);
     assert_true(w.intervals_uj == 3 * w.n_intervals);
 }
@@ -478,7 +478,7 @@ static void test_cost(void **state)
     uint64_t cost_ns = ti_sampler_cost_ns(s);
     uint64_t samples = ti_sampler_total(s).n_samples;
     ti_sampler_destroy(s);
-    assert_true(samples > 50);
+    assert_true(samples > 20);
     double share = (double)cost_ns / (double)(samples - 1) / 1e9;
     print_message("a sample of %zu meters: %.1f us, at 1 Hz %.4f %% of a core\n", n,
                   (double)cost_ns / (double)(samples - 1) / 1e3, 100 * share);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Joules for a piece of work: counters of a made-up machine and the model, idle beside it,
  * damaged calibrations, requests from several threads, memory that is not there. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -159,6 +160,7 @@ static void test_measured(void **state)
     assert_string_equal(
         ti_energy_flags_text(words, sizeof words, TI_DELTA_GAP | TI_ENERGY_NO_IDLE),
         "gap, no-idle");
+    assert_string_equal(ti_energy_flags_text(words, sizeof words, TI_ENERGY_SHORT), "short");
     assert_string_equal(ti_energy_flags_text(words, 8, UINT32_MAX), "wrap");
 }
 
@@ -178,7 +180,7 @@ static void test_measured_with_an_error(void **state)
     count(1600000);
     ti_energy_end(e, id, &f);
     assert_true(f.energy_uj + f.idle_uj == 600000);
-    assert_true(f.flags == (TI_DELTA_FAILED | TI_DELTA_GAP));
+    assert_true((f.flags & ~(uint32_t)TI_ENERGY_SHORT) == (TI_DELTA_FAILED | TI_DELTA_GAP));
     ti_energy_close(e);
 }
 
@@ -263,6 +265,61 @@ static void test_modelled(void **state)
     ti_energy_end(e, id, &f); /* nothing was done */
     assert_true(f.energy_uj == 0 && f.idle_uj > 0);
     ti_energy_close(e);
+}
+
+static int perf_denied(void *ctx, uint32_t type, uint64_t config, int cpu)
+{
+    (void)ctx;
+    (void)type;
+    (void)config;
+    (void)cpu;
+    return -EACCES;
+}
+
+/* A meter that is there, but not for this user: modelled, and said so. */
+static void test_denied(void **state)
+{
+    (void)state;
+    static const char *const above[] = {
+        "/sys/bus", "/sys/bus/event_source", "/sys/bus/event_source/devices",
+        "/sys/bus/event_source/devices/power", "/sys/bus/event_source/devices/power/events"};
+    static const char *const texts[][2] = {
+        {"/type", "20\n"},
+        {"/cpumask", "0\n"},
+        {"/events/energy-pkg", "event=0x02\n"},
+        {"/events/energy-pkg.scale", "2.3283064365386962890625e-10\n"},
+        {"/events/energy-pkg.unit", "Joules\n"},
+    };
+    char path[256];
+    for (size_t i = 0; i < 5; i++) {
+        snprintf(path, sizeof path, "%s%s", root, above[i]);
+        assert_int_equal(mkdir(path, 0777), 0);
+    }
+    for (size_t i = 0; i < 5; i++) {
+        snprintf(path, sizeof path, "/sys/bus/event_source/devices/power%s", texts[i][0]);
+        put(path, texts[i][1]);
+    }
+    ti_energy *e = NULL;
+    ti_meter_env env = {.sysroot = root, .perf_open = perf_denied};
+    ti_energy_opts opts = TI_ENERGY_OPTS_DEFAULT;
+    opts.env = &env;
+    assert_int_equal(ti_energy_open(&e, &opts, NULL), TERN_OK);
+    assert_int_equal(ti_energy_of(e)->evidence, TI_EVIDENCE_MODELLED);
+    assert_int_equal(ti_energy_of(e)->n_denied, 1);
+    assert_non_null(ti_energy_model(e));
+    ti_energy_close(e);
+    opts.want = TI_BOUNDARY_PACKAGE;
+    e = NULL;
+    assert_int_equal(ti_energy_open(&e, &opts, NULL), TERN_UNAVAILABLE);
+    for (size_t i = 5; i-- > 0;) {
+        snprintf(path, sizeof path, "%s/sys/bus/event_source/devices/power%s", root,
+                 texts[i][0]);
+        (void)remove(path);
+    }
+    for (size_t i = 5; i-- > 0;) {
+        snprintf(path, sizeof path, "%s%s", root, above[i]);
+        (void)remove(path);
+    }
 }
 
 static void test_json(void **state)
@@ -402,6 +459,7 @@ int main(void)
         ON_A_MACHINE(test_measured_with_an_error),
         ON_A_MACHINE(test_idle_that_is_not_known),
         ON_A_MACHINE(test_modelled),
+        ON_A_MACHINE(test_denied),
         cmocka_unit_test(test_json),
         ON_A_MACHINE(test_refused),
         ON_A_MACHINE(test_threads),
