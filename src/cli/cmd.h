@@ -15,6 +15,8 @@ extern const ti_command ti_cmd_model_info, ti_cmd_model_verify, ti_cmd_model_con
     ti_cmd_model_pack, ti_cmd_model_synth, ti_cmd_model_list;
 extern const ti_command ti_cmd_meter, ti_cmd_meter_list, ti_cmd_meter_watch,
     ti_cmd_meter_calibrate;
+extern const ti_command ti_cmd_log, ti_cmd_log_init, ti_cmd_log_append, ti_cmd_log_show,
+    ti_cmd_log_prove, ti_cmd_log_fsck, ti_cmd_log_serve_dir;
 
 /* The command `tern` itself: its `subs` are the commands. */
 extern const ti_command ti_cmd_tern;
