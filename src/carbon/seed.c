@@ -147,11 +147,12 @@ static void validators(writer *w)
         "400 W x 1000 x 8760 h");
     add(w, "after", "kWh", 569400000, after, TI_REPRODUCED, "65 W x 1000 x 8760 h");
     add(w, "saved", "kWh", UINT64_C(2934600000), before - after, TI_REPRODUCED,
-        "the difference; a thousand validators are a scenario, there are three");
+        "the difference; a thousand validators are a scenario");
     add_tonnes(w, "before", 1750000, before, TI_REPRODUCED, "rounded");
     add_tonnes(w, "after", 285000, after, TI_REPRODUCED, "rounded");
-    add_tonnes(w, "saved", 1465000, before - after, TI_CORRECTED,
-               "the difference of two rounded numbers; avoided is not saved, and no credit");
+    add_tonnes(
+        w, "saved", 1465000, before - after, TI_CORRECTED,
+        "the printed one is the difference of two rounded numbers; not using is no credit");
     add_tonnes(w, "saved, summary", 1500000, before - after, TI_REPRODUCED,
                "rounded to hundreds");
 }
@@ -162,11 +163,11 @@ static void context(writer *w)
     const uint64_t bitcoin_wh = UINT64_C(150000000000000);
     w->table = TI_SEED_CONTEXT;
     add_tonnes(w, "GPT-4 training", 25000000, training_wh, TI_UNMEASURED,
-               "50,000 MWh at the same factor; the energy is nobody's published figure");
+               "50,000 MWh at the same factor; no source is given for the energy");
     add_tonnes(w, "Bitcoin, a year", UINT64_C(70000000000), bitcoin_wh, TI_CORRECTED,
                "150 TWh at the factor used everywhere else; 70 Mt would be 0.467 kg/kWh");
     add(w, "cooling on top", "%", 40000, 0, TI_UNMEASURED,
-        "a PUE of 1.4 without place or year; halls say 1.1 to 1.6, a laptop has none");
+        "a PUE of 1.4 without place or year; data centres report 1.1 to 1.6");
 }
 
 void ti_seed_rows(ti_seed_row out[TI_SEED_ROWS])

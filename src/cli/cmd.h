@@ -9,12 +9,14 @@
 #include "base/buf.h"
 #include "cli/opt.h"
 
-extern const ti_command ti_cmd_run, ti_cmd_verify, ti_cmd_chat, ti_cmd_bench, ti_cmd_model, ti_cmd_pull,
-    ti_cmd_doctor, ti_cmd_completion, ti_cmd_help, ti_cmd_version;
+extern const ti_command ti_cmd_run, ti_cmd_verify, ti_cmd_chat, ti_cmd_bench, ti_cmd_model,
+    ti_cmd_pull, ti_cmd_doctor, ti_cmd_completion, ti_cmd_help, ti_cmd_version;
 extern const ti_command ti_cmd_model_info, ti_cmd_model_verify, ti_cmd_model_convert,
     ti_cmd_model_pack, ti_cmd_model_synth, ti_cmd_model_list;
 extern const ti_command ti_cmd_meter, ti_cmd_meter_list, ti_cmd_meter_watch,
     ti_cmd_meter_calibrate;
+extern const ti_command ti_cmd_footprint, ti_cmd_footprint_of, ti_cmd_footprint_remote,
+    ti_cmd_footprint_zones, ti_cmd_footprint_seed;
 extern const ti_command ti_cmd_log, ti_cmd_log_init, ti_cmd_log_append, ti_cmd_log_show,
     ti_cmd_log_prove, ti_cmd_log_fsck, ti_cmd_log_serve_dir;
 

@@ -40,6 +40,9 @@ const ti_opt ti_meter_run_opts[] = {
      .help = "make the report one JSON document, schema tern.meter/1",
      .offset = offsetof(ti_meter_run_args, json)},
     TI_OPTS_METERING(ti_meter_run_args, metering),
+    {.help = "Grams"},
+    TI_OPTS_GRAMS(ti_meter_run_args, grams),
+    TI_OPTS_EMBODIED(ti_meter_run_args, embodied),
     {0},
 };
 
@@ -73,6 +76,10 @@ typedef struct series {
     one_run *runs; /* [args->repeat] */
     size_t n_runs;
     uint64_t low[QUANTITIES], median[QUANTITIES], high[QUANTITIES];
+    ti_grams grams;
+    ti_footprint carbon; /* of the median total; both only with a grid */
+    bool has_sci;        /* a market-based intensity has none */
+    ti_sci sci;          /* of a run */
 } series;
 
 /* --- running --------------------------------------------------------------------------------
@@ -149,6 +156,40 @@ static tern_status summarise(series *s, tern_err *err)
     return TERN_OK;
 }
 
+/* Grams and score of a run, where a grid was said.  All of the energy counts, also what is
+ * drawn anyway: ISO/IEC 21031 wants the idle share in. */
+static tern_status account(series *s, tern_err *err)
+{
+    const ti_per run = {.kind = TI_PER_RUN, .n_milli = 1000};
+    uint64_t embodied_ug;
+    bool given;
+    if (!s->grams.row) {
+        return TERN_OK;
+    }
+    TI_TRY(ti_grams_of(&s->carbon, &s->grams, s->median[TOTAL], err));
+    TI_TRY(ti_embodied_of(&embodied_ug, &given, &s->args->embodied, s->median[TIME], err));
+    ti_carbon operational = ti_footprint_carbon(&s->carbon);
+    if (operational.basis.method == TI_MARKET) {
+        return TERN_OK;
+    }
+    s->has_sci = true;
+    return ti_sci_of(&s->sci, &operational, embodied_ug, run, err);
+}
+
+/* What can be wrong with the words about grams, before anything is run. */
+static tern_status check_grams(series *s, tern_err *err)
+{
+    uint64_t embodied_ug;
+    bool given;
+    TI_TRY(ti_grams_open(&s->grams, &s->args->grams, err));
+    TI_TRY(ti_embodied_of(&embodied_ug, &given, &s->args->embodied, 0, err));
+    if (given && !s->grams.row) {
+        ti_hint(TI_GRAMS_HINT);
+        return ti_fail(err, TERN_USAGE, "carbon", TI_NO_OFFSET, "a score needs a grid");
+    }
+    return TERN_OK;
+}
+
 /* --- lines ----------------------------------------------------------------------------------
  */
 
@@ -162,6 +203,21 @@ static void add_line(ti_buf *out, const series *s, const char *name, quantity q,
                     format(text[2], s->high[q]));
     }
     ti_buf_addf(out, "%s%s\n", *remark ? "   " : "", remark);
+}
+
+static void add_grams(ti_buf *out, const series *s)
+{
+    char text[TI_FOOTPRINT_TEXT];
+    if (!s->grams.row) {
+        ti_buf_adds(out, "  carbon   no grid was said (--zone, TERN_ZONE)\n");
+        return;
+    }
+    ti_buf_addf(out, "  carbon   %s\n", ti_footprint_text(text, &s->carbon));
+    if (s->has_sci) {
+        ti_buf_adds(out, "  score    ");
+        ti_add_sci(out, &s->sci);
+        ti_buf_addc(out, '\n');
+    }
 }
 
 static void add_lines(ti_buf *out, const series *s)
@@ -188,6 +244,7 @@ static void add_lines(ti_buf *out, const series *s)
     ti_buf_adds(out, "  evidence ");
     ti_add_evidence(out, source);
     ti_buf_addc(out, '\n');
+    add_grams(out, s);
     if (source->n_denied > 0) {
         ti_buf_addf(out,
                     "  note     %zu meter%s may not be read: 'tern meter list' says what "
@@ -242,6 +299,12 @@ static void add_document(ti_buf *json, const series *s)
     json_values(json, "median", s->median);
     json_values(json, "min", s->low);
     json_values(json, "max", s->high);
+    if (s->grams.row) {
+        ti_json_footprint(json, "carbon", &s->carbon);
+        if (s->has_sci) {
+            ti_json_sci(json, "sci", &s->sci);
+        }
+    }
     ti_json_close(json, '}');
     ti_buf_addc(json, '\n');
 }
@@ -290,6 +353,10 @@ tern_status ti_meter_run(const void *values, const ti_operands *given, tern_err 
         goto out;
     }
     memcpy(s.command, given->items, (size_t)given->n * sizeof *s.command);
+    status = check_grams(&s, err);
+    if (status != TERN_OK) {
+        goto out;
+    }
     status =
         ti_metering_open(&s.energy, &s.args->metering, TI_METERING_CALIBRATED, NULL, NULL, err);
     if (status == TERN_OK) {
@@ -299,10 +366,14 @@ tern_status ti_meter_run(const void *values, const ti_operands *given, tern_err 
         status = summarise(&s, err);
     }
     if (status == TERN_OK) {
+        status = account(&s, err);
+    }
+    if (status == TERN_OK) {
         status = write_report(&s, err);
     }
 out:
     ti_energy_close(s.energy);
+    ti_grams_close(&s.grams);
     free(s.runs);
     free(s.command);
     return status;

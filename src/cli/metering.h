@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 
+#include "cli/grams.h"
 #include "cli/opt.h"
 #include "energy/session.h"
 
@@ -76,6 +77,8 @@ void ti_json_energy_source(ti_buf *json, const char *key, const ti_energy_source
 
 typedef struct ti_meter_run_args {
     ti_metering_args metering;
+    ti_grams_args grams;
+    ti_embodied_args embodied;
     uint32_t repeat;
     const char *output;
     bool json;
