@@ -144,6 +144,42 @@ $ rm lie.json.private; echo hello >prompt; tern verify --rerun -m tiny.gguf --pr
 >   input        open  the salt is not known, so that the prompt cannot be compared
 >~   rerun        no    differs: another text of * bytes
 
+# --- in a log
+
+$ tern log init -q log >key; tern log append log r.json --proof out; tern verify --log log r.json | grep inclusion
+> 0
+> 1
+>~   inclusion    ok    entry 0 of 2 in tern-log/*
+
+$ tern verify --proof r.json.tlog-proof --log-key log/vkey r.json | grep inclusion
+>~   inclusion    ok    entry 0 of 2 in tern-log/*
+
+$ cp log/checkpoint kept; seq 300 | tern log append log --lines >indexes; tern verify --log log --since kept r.json | grep 'inclusion\|consistency'
+>~   inclusion    ok    entry 0 of 302 in tern-log/*
+>   consistency  ok    2 entries are the first of these 302
+
+$ tern verify --log log --since log/checkpoint r.json | grep consistency
+>   consistency  ok    302 entries are the first of these 302
+
+# Another file, a proof of another entry, another log, a log that was made anew.
+$ tern verify --log log lie.json --any-key | grep inclusion
+>~   inclusion    no    *
+
+$ tern log prove log 1 -o wrong.tlog-proof; tern verify --proof wrong.tlog-proof --log-key log/vkey r.json | grep inclusion
+>~   inclusion    no    *
+
+$ tern log init -q log2 >key2; tern log append log2 r.json >indexes; tern verify --log log2 --since kept r.json | grep 'inclusion\|consistency'
+>~   inclusion    ok    entry 0 of 1 in tern-log/*
+>~   consistency  no    *
+
+$ tern verify --log log2 --log-key log/vkey r.json
+!~ tern: log: 'log2/checkpoint': not signed by *
+? 4
+
+$ tern verify --log missing r.json
+!~ tern: *
+? 5
+
 # --- usage
 
 $ tern verify
