@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -13,6 +14,8 @@
 #include "base/file.h"
 #include "base/pool.h"
 #include "base/utf8.h"
+#include "carbon/units.h"
+#include "cli/grams.h"
 #include "cli/machine.h"
 #include "cli/metering.h"
 #include "cli/models.h"
@@ -122,7 +125,7 @@ static tern_status forgive(ti_receipt_job *job, tern_status status, const tern_e
     }
     job->receipt.id[0] = '\0';
     job->wanted = false;
-    if (job->args->file || job->args->trace || status == TERN_CANCELLED) {
+    if (job->args->file || job->args->trace || job->args->zone || status == TERN_CANCELLED) {
         if (err) {
             *err = *local;
         }
@@ -277,6 +280,42 @@ static void set_energy(ti_receipt_job *job, const ti_receipt_facts *f)
     job->receipt.has_energy = true;
 }
 
+/* Grams of the answer's joules and of its part of the idle line, where the user said a grid.
+ * What is wrong with the environment's word for it is no reason to lose the receipt. */
+static tern_status set_carbon(ti_receipt_job *job, tern_err *err)
+{
+    const ti_grams_args args = {.zone = job->args->zone};
+    const ti_receipt_energy *e = &job->receipt.energy;
+    ti_receipt_carbon *c = &job->receipt.carbon;
+    char basis[TI_BASIS_TEXT], intensity[TI_AMOUNT_TEXT];
+    ti_grams grams = {.row = NULL};
+    ti_footprint f;
+    tern_err local;
+    if (!job->receipt.has_energy) {
+        return TERN_OK;
+    }
+    tern_status status = ti_grams_open(&grams, &args, &local);
+    if (status == TERN_OK && grams.row) {
+        status = ti_grams_of(&f, &grams, e->energy_uj + e->idle_uj, &local);
+        job->receipt.has_carbon = status == TERN_OK;
+    }
+    if (job->receipt.has_carbon) {
+        c->co2_ug = f.co2_ug;
+        SET(c->basis, ti_basis_text(basis, f.basis));
+        snprintf(c->source, sizeof c->source, "%s, yearly %u, %s g/kWh, %s", f.zone,
+                 (unsigned)f.year, ti_milli_text(intensity, f.intensity_mg_kwh), f.source);
+    }
+    ti_grams_close(&grams);
+    if (status != TERN_OK && job->args->zone) {
+        return ti_fail(err, status, local.module, local.offset, "%s", local.message);
+    }
+    if (status != TERN_OK) {
+        ti_warn("the receipt will say nothing of carbon: %s: %s", local.module, local.message);
+    }
+    return TERN_OK;
+}
+
+/* Everything but the signature. */
 static tern_status fill(ti_receipt_job *job, const ti_receipt_facts *f, tern_err *err)
 {
     ti_receipt *r = &job->receipt;
@@ -286,6 +325,7 @@ static tern_status fill(ti_receipt_job *job, const ti_receipt_facts *f, tern_err
     const tern_token *tokens = tern_session_tokens(f->session, &n);
     tern_model_describe(f->model, &desc);
     r->time.ended_unix_ms = ti_unix_ms();
+    TI_TRY(set_carbon(job, err));
     TI_TRY(ti_model_digest(r->model.sha256, &state, job->model_path, err));
     if (!ti_file_same(&state, &job->model_state)) {
         return ti_fail(err, TERN_IO, "receipt", TI_NO_OFFSET,
@@ -466,33 +506,21 @@ tern_status ti_receipt_finish(ti_receipt_job *job, const ti_receipt_facts *facts
     return forgive(job, status, &local, err);
 }
 
-/* A figure with three digits that count: "3.1 J", "420 mJ". */
-static void add_joules(ti_buf *out, uint64_t energy_uj)
-{
-    static const struct {
-        double uj;
-        const char *unit;
-    } units[] = {{1e9, "kJ"}, {1e6, "J"}, {1e3, "mJ"}};
-    size_t i = 0;
-    while (i < 2 && (double)energy_uj < units[i].uj) {
-        i++;
-    }
-    ti_buf_addf(out, "%.3g %s", (double)energy_uj / units[i].uj, units[i].unit);
-}
-
 void ti_receipt_describe(ti_buf *out, const ti_receipt *r)
 {
     enum { PERMILLE = 10 };
     ti_buf_addf(out, "%llu tokens", (unsigned long long)r->work.output_tokens);
     if (r->has_energy) {
         ti_buf_adds(out, SEPARATOR);
-        add_joules(out, r->energy.energy_uj);
+        char joules[TI_AMOUNT_TEXT];
+        ti_buf_adds(out, ti_joules_text(joules, r->energy.energy_uj));
         ti_buf_addf(out, " (%s " PLUS_MINUS "%g %%, %s)",
                     ti_receipt_evidence_name(r->energy.evidence),
                     (double)r->energy.error_permille / PERMILLE, r->energy.meter);
     }
     if (r->has_carbon) {
-        ti_buf_addf(out, SEPARATOR "%.2g g CO2e (%s, %s)", (double)r->carbon.co2_ug / 1e6,
+        char grams[TI_AMOUNT_TEXT];
+        ti_buf_addf(out, SEPARATOR "%s CO2e (%s, %s)", ti_grams_text(grams, r->carbon.co2_ug),
                     r->carbon.source, r->carbon.basis);
     }
 }

@@ -15,7 +15,7 @@
 #include "ledger/trace.h"
 
 typedef struct ti_receipt_args {
-    const char *file;
+    const char *file, *zone;
     bool off, keep, trace;
 } ti_receipt_args;
 
@@ -32,7 +32,11 @@ typedef struct ti_receipt_args {
      .offset = offsetof(S, m.keep)},                                                           \
     {.type = TI_OPT_FLAG, .name = "trace",                                                     \
      .help = "put a root over the hashes of every layer and token into the receipt",           \
-     .offset = offsetof(S, m.trace)}
+     .offset = offsetof(S, m.trace)},                                                          \
+    {.type = TI_OPT_STR, .name = "zone", .metavar = "CODE",                                    \
+     .help = "the grid that the electricity comes from, for example DE; gives grams",          \
+     .fallback = "TERN_ZONE, else the file tern/zone in $XDG_CONFIG_HOME; none: no grams",     \
+     .offset = offsetof(S, m.zone)}
 /* clang-format on */
 
 /* A receipt on its way. */
