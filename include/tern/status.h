@@ -46,7 +46,7 @@ typedef enum tern_status {
  * never allocates and the record can be copied. */
 typedef struct tern_err {
     tern_status status;
-    char module[16];   /* "gguf", "tokenizer", "session", ... */
+    char module[24];   /* "gguf", "tokenizer", "session", ... */
     uint64_t offset;   /* byte offset in the input, or UINT64_MAX when there is none */
     char message[232]; /* one line, lower case, no full stop, names the object */
 } tern_err;
