@@ -157,7 +157,7 @@ tern_status ti_log_wait(ti_log *log, uint64_t index, tern_err *err)
 tern_status ti_log_append(ti_log *log, const void *entry, size_t len, uint64_t *index,
                           tern_err *err)
 {
-    uint64_t at;
+    uint64_t at = 0;
     TI_TRY(ti_log_submit(log, entry, len, &at, err));
     TI_TRY(ti_log_wait(log, at, err));
     *index = at;
