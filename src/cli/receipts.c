@@ -289,7 +289,7 @@ static tern_status set_carbon(ti_receipt_job *job, tern_err *err)
     ti_receipt_carbon *c = &job->receipt.carbon;
     char basis[TI_BASIS_TEXT], intensity[TI_AMOUNT_TEXT];
     ti_grams grams = {.row = NULL};
-    ti_footprint f;
+    ti_footprint f = {.co2_ug = 0};
     tern_err local;
     if (!job->receipt.has_energy) {
         return TERN_OK;

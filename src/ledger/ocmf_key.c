@@ -43,7 +43,7 @@ tern_status ti_ec_key_parse(ti_ec_key *out, const char *text, size_t len, tern_e
 {
     uint8_t bytes[TI_OCMF_KEY_MAX];
     size_t n = 0;
-    ti_ec_key made = {0};
+    ti_ec_key made;
     if (!decode(bytes, sizeof bytes, &n, text, len) || n == 0) {
         return ti_fail(err, TERN_CORRUPT, module, 0,
                        "public key is neither hexadecimal nor base64");

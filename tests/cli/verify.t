@@ -19,12 +19,12 @@ $ grep -c input_tokens "$HOME"/.local/share/tern/receipts/*.private
 ? 1
 
 # By its id; then the prompt is needed to run it again.
-$ tern verify "$(basename "$HOME"/.local/share/tern/receipts/*.json .json)" | sed 1d | cut -c1-19
->   signature    ok  
->   statement    ok  
->   claims       open
->   output       open
->   inclusion    open
+$ tern verify "$(basename "$HOME"/.local/share/tern/receipts/*.json .json)" | sed 1d | cut -c3-17 | tr -s ' '
+> signature ok
+> statement ok
+> claims op
+> output op
+> inclusion op
 
 $ tern verify --rerun -m tiny.gguf "$(basename "$HOME"/.local/share/tern/receipts/*.json .json)"
 ! tern: verify: the prompt was not kept beside the receipt
