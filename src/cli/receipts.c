@@ -158,10 +158,15 @@ tern_status ti_receipt_begin(ti_receipt_job *job, const ti_receipt_args *args,
     if (!job->wanted) {
         return TERN_OK;
     }
-    /* A model that is not there is reported when it is opened. */
     tern_status status = begin(job, model, &local);
     job->wanted = status == TERN_OK;
-    return TERN_OK;
+    if (status != TERN_OK && (args->file || args->trace)) {
+        if (err) {
+            *err = local;
+        }
+        return status;
+    }
+    return TERN_OK; /* a model that is not there is reported when it is opened */
 }
 
 /* A receipt without joules is still one: what goes wrong here is told and forgotten. */

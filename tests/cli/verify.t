@@ -73,6 +73,10 @@ $ tern verify --rerun -m tiny.gguf r.json | sed -n '/  model /,$p'
 $ tern verify --rerun -m tiny.gguf --cpu scalar --threads 1 r.json | grep -c ' ok '
 > 6
 
+# Every setting that changes bits is in the receipt.
+$ for o in "--kv i8" "--act 8" "--head q4_0" --raw "--ctx 32 -n 0" "-n 1" "--temp 1 --top-k 9 --top-p 0.9 --min-p 0.01 --repeat-penalty 1.1 --presence-penalty 0.5 --frequency-penalty 0.2 --penalty-last-n 8 --seed 18446744073709551615"; do tern run -q -m tiny.gguf -n 6 $o --trace --receipt o.json "hi there" >out2 2>err; tern verify --rerun -m tiny.gguf -o out2 o.json | head -n 1; done | uniq -c
+>~ *7 o.json: verified
+
 $ tern verify --json r.json | grep -o '"schema":"[^"]*"\|"verified":[a-z]*'
 > "schema":"tern.verify/1"
 > "verified":true

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -434,6 +435,48 @@ static void test_key_file(void **state)
     assert_int_equal(ti_key_load_or_make(&again, path, "me", &made, &err), TERN_IO);
 }
 
+/* Many processes that need the key at once end with the same one, whole. */
+static void test_key_race(void **state)
+{
+    (void)state;
+    enum { PROCESSES = 8, ROUNDS = 10 };
+    char path[128];
+    path_in(path, sizeof path, "receipt.key");
+    for (int round = 0; round < ROUNDS; round++) {
+        int pipes[2];
+        ti_note_signer key;
+        assert_true(unlink(path) == 0 || round == 0);
+        assert_int_equal(pipe(pipes), 0);
+        for (int i = 0; i < PROCESSES; i++) {
+            pid_t child = fork();
+            assert_true(child >= 0);
+            if (child == 0) {
+                bool made = false;
+                memset(&key, 0, sizeof key);
+                bool good = ti_key_load_or_make(&key, path, "me", &made, NULL) == TERN_OK;
+                uint8_t said[2] = {(uint8_t)(good ? key.pub.key[0] : 0), made};
+                _exit(write(pipes[1], said, sizeof said) != sizeof said || !good);
+            }
+        }
+        uint8_t said[PROCESSES][2];
+        int makers = 0;
+        assert_int_equal(close(pipes[1]), 0);
+        for (int i = 0; i < PROCESSES; i++) {
+            int status = 1;
+            assert_true(wait(&status) > 0);
+            assert_int_equal(status, 0);
+            assert_int_equal(read(pipes[0], said[i], 2), 2);
+            makers += said[i][1];
+        }
+        close(pipes[0]);
+        assert_int_equal(makers, 1);
+        assert_int_equal(ti_key_load(&key, path, NULL), TERN_OK);
+        for (int i = 0; i < PROCESSES; i++) {
+            assert_int_equal(said[i][0], key.pub.key[0]);
+        }
+    }
+}
+
 /* --- private parts ------------------------------------------------------------------------ */
 
 static void test_secrets(void **state)
@@ -670,6 +713,7 @@ int main(void)
         cmocka_unit_test(test_envelope),
         cmocka_unit_test(test_envelope_texts),
         cmocka_unit_test(test_key_file),
+        cmocka_unit_test(test_key_race),
         cmocka_unit_test(test_secrets),
         cmocka_unit_test(test_trace_format),
         cmocka_unit_test(test_trace_difference),
