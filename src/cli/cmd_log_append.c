@@ -155,7 +155,7 @@ static tern_status report(const append_args *args, const appending *a, tern_err 
     return status;
 }
 
-static tern_status run(const void *values, const ti_operands *given, tern_err *err)
+static tern_status perform(const void *values, const ti_operands *given, tern_err *err)
 {
     const append_args *args = values;
     const char *dir = given->items[0];
@@ -184,6 +184,16 @@ static tern_status run(const void *values, const ti_operands *given, tern_err *e
     ti_log_close(a.log);
     if (status == TERN_OK && args->proof) {
         status = write_proofs(dir, files, n, a.first, err);
+    }
+    return status;
+}
+
+/* "No" is an answer here, and it has a reason. */
+static tern_status run(const void *values, const ti_operands *given, tern_err *err)
+{
+    tern_status status = perform(values, given, err);
+    if (status == TERN_NO) {
+        ti_report(err);
     }
     return status;
 }

@@ -39,7 +39,7 @@ static const ti_operand operands[] = {
     {0},
 };
 
-static tern_status run(const void *values, const ti_operands *given, tern_err *err)
+static tern_status perform(const void *values, const ti_operands *given, tern_err *err)
 {
     const init_args *args = values;
     const char *dir = given->items[0];
@@ -65,6 +65,16 @@ static tern_status run(const void *values, const ti_operands *given, tern_err *e
                 dir);
     }
     ti_log_view_close(view);
+    return status;
+}
+
+/* "No" is an answer here, and it has a reason. */
+static tern_status run(const void *values, const ti_operands *given, tern_err *err)
+{
+    tern_status status = perform(values, given, err);
+    if (status == TERN_NO) {
+        ti_report(err);
+    }
     return status;
 }
 

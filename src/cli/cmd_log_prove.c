@@ -102,7 +102,7 @@ static tern_status make_proof(const prove_args *args, const ti_operands *given, 
     return status;
 }
 
-static tern_status run(const void *values, const ti_operands *given, tern_err *err)
+static tern_status perform(const void *values, const ti_operands *given, tern_err *err)
 {
     const prove_args *args = values;
     ti_buf proof = {0};
@@ -122,6 +122,16 @@ static tern_status run(const void *values, const ti_operands *given, tern_err *e
         }
     }
     ti_buf_free(&proof);
+    return status;
+}
+
+/* "No" is an answer here, and it has a reason. */
+static tern_status run(const void *values, const ti_operands *given, tern_err *err)
+{
+    tern_status status = perform(values, given, err);
+    if (status == TERN_NO) {
+        ti_report(err);
+    }
     return status;
 }
 

@@ -119,13 +119,39 @@ static void compare_heads(fsck *f)
     }
 }
 
-/* Hashes the entries of one bundle.  A damaged one is replaced by what its tile says, so that
- * the rest can be checked. */
-static tern_status check_bundle(fsck *f, ti_buf *bundle, uint64_t index, uint32_t width)
+/* Entries and tile differ: whether the tile is what is above it, and so the right one. */
+static bool tile_is_right(fsck *f, uint64_t index, uint32_t width, const ti_hash *hashes)
+{
+    ti_hash under[TI_TILE_WIDTH], above[TI_TILE_WIDTH], root;
+    memcpy(under, hashes, width * sizeof under[0]);
+    if (width == TI_TILE_WIDTH) {
+        ti_tile_id id = {1, index / TI_TILE_WIDTH, 0};
+        id.width = ti_tile_width(id.level, id.index, f->stated.n);
+        ti_merkle_fold(&root, under, TI_TILE_WIDTH);
+        return ti_log_tile_source(&f->at, above, id, NULL) == TERN_OK &&
+               ti_hash_equal(&root, &above[index % TI_TILE_WIDTH]);
+    }
+    for (int bit = 0; bit < TI_TILE_HEIGHT; bit++) {
+        uint32_t n = 1u << bit;
+        if (width & n) {
+            uint32_t first = width & ~(2 * n - 1); /* where the larger pieces end */
+            ti_merkle_fold(&root, under + first, n);
+            if (!ti_hash_equal(&root, &f->stated.nodes[bit])) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+/* Reads the entries of one bundle and puts their hashes into leaves[0..width).  When it is
+ * damaged, these are what its tile says, so that the rest can be checked. */
+static tern_status read_bundle(fsck *f, ti_buf *bundle, uint64_t index, uint32_t width,
+                               ti_hash *leaves)
 {
     char name[TI_TILE_PATH];
     ti_str items[TI_TILE_WIDTH];
-    ti_hash leaf, hashes[TI_TILE_WIDTH];
+    ti_hash hashes[TI_TILE_WIDTH] = {{{0}}};
     tern_err why = {0};
     ti_tile_id id = {TI_TILE_ENTRIES, index, width};
     ti_tile_path(name, id);
@@ -140,15 +166,28 @@ static tern_status check_bundle(fsck *f, ti_buf *bundle, uint64_t index, uint32_
     TI_TRY(out_of_memory(f, note_fault(f, name, status, &why), &why));
     f->report->files++;
     f->report->bytes += bundle->len;
-    if (ti_log_tile_source(&f->at, hashes, (ti_tile_id){0, index, width}, &why) != TERN_OK) {
-        memset(hashes, 0, sizeof hashes); /* which compare_tile() reports */
+    /* That it cannot be read is reported by compare_tile(). */
+    (void)ti_log_tile_source(&f->at, hashes, (ti_tile_id){0, index, width}, NULL);
+    for (uint32_t i = 0; i < width && !bad; i++) {
+        ti_merkle_leaf(&leaves[i], items[i].data, items[i].len);
     }
+    size_t bytes = width * sizeof leaves[0];
+    if (!bad && memcmp(leaves, hashes, bytes) != 0 && tile_is_right(f, index, width, hashes)) {
+        fault(f, name, "an entry is not what its hash in the tile says");
+        bad = true;
+    }
+    if (bad) {
+        memcpy(leaves, hashes, bytes);
+    }
+    return TERN_OK;
+}
+
+static tern_status check_bundle(fsck *f, ti_buf *bundle, uint64_t index, uint32_t width)
+{
+    ti_hash leaves[TI_TILE_WIDTH];
+    TI_TRY(read_bundle(f, bundle, index, width, leaves));
     for (uint32_t i = 0; i < width; i++) {
-        leaf = hashes[i];
-        if (!bad) {
-            ti_merkle_leaf(&leaf, items[i].data, items[i].len);
-        }
-        TI_TRY(add_leaf(f, &leaf));
+        TI_TRY(add_leaf(f, &leaves[i]));
         if (f->tree->size == f->signed_at.size || f->tree->size == f->published.size ||
             f->tree->size == f->stated.n) {
             compare_heads(f);

@@ -9,7 +9,7 @@
 
 #include "ledger/log_parts.h"
 
-enum { SEGMENT_BYTES = 64 << 20, PENDING_BYTES = 64 << 20 };
+enum { SEGMENT_BYTES = 64 << 20, PENDING_BYTES = 64 << 20, REWRITE_BYTES = 1 << 20 };
 
 /* --- locks ------------------------------------------------------------------------------- */
 
@@ -30,19 +30,15 @@ static tern_status take_lock(int *out, const ti_log_io *io, const char *path, te
     return TERN_OK;
 }
 
-/* A process that died may have left things that can be read and are not yet durable.  What is
- * decided from now on rests on what is read now. */
-static tern_status settle_disk(ti_log *log, tern_err *err)
+/* A process that died may have left names that can be read and are not yet durable.  What is
+ * decided from now on rests on them.  (The WAL's entries are written again: rewrite_wal().) */
+static tern_status settle_names(ti_log *log, tern_err *err)
 {
     static const char *const dirs[] = {"state", "wal", ""};
     const ti_log_io *io = log->io;
     const char *path = ti_log_name(&log->store, "%s", "");
-    int r = io->sync_all ? io->sync_all(io->user, path) : io->sync_dir(io->user, path);
-    if (r >= 0 && io->sync_all) {
-        path = ti_log_name(&log->at, "%s", "");
-        r = io->sync_all(io->user, path);
-    }
-    for (size_t i = 0; r >= 0 && !io->sync_all && i < sizeof dirs / sizeof *dirs; i++) {
+    int r = io->sync_dir(io->user, path);
+    for (size_t i = 0; r >= 0 && i < sizeof dirs / sizeof *dirs; i++) {
         path = ti_log_name(&log->at, "%s", dirs[i]);
         r = io->sync_dir(io->user, path);
     }
@@ -175,19 +171,23 @@ static tern_status cut_tail(ti_log *log, tern_err *err)
                  : TERN_OK;
 }
 
-/* Entries that are only in the WAL are written again, into a new file.  What was read may be
+/* A new file of the WAL when the old one would be long to read at the next opening.
+ *
+ * Entries that are only in the WAL are written again, into that file.  What was read may be
  * what a sync had failed to write: it is in memory, counts as clean, and no other sync would
  * write it (https://wiki.postgresql.org/wiki/Fsync_Errors). */
 static tern_status rewrite_wal(ti_log *log, tern_err *err)
 {
-    if (!log->first) {
+    uint64_t most =
+        log->opts.segment_bytes < REWRITE_BYTES ? log->opts.segment_bytes : REWRITE_BYTES;
+    if (!log->first && log->wal.end < most) {
         return TERN_OK;
     }
     if (log->n_segments == TI_LOG_SEGMENTS) {
         return ti_fail(err, TERN_LIMIT, "log", TI_NO_OFFSET, "more than %d files in 'wal'",
                        TI_LOG_SEGMENTS);
     }
-    uint64_t first = log->first->first;
+    uint64_t first = log->first ? log->first->first : log->durable;
     TI_TRY(ti_wal_begin(&log->wal, &log->wal_at, log->wal.number + 1, first, log->first, err));
     log->segment_first[log->n_segments++] = first;
     return TERN_OK;
@@ -269,7 +269,7 @@ static tern_status open_store(ti_log *log, tern_err *err)
     ti_log_store_name(log->store_name, log->signer.pub.name);
     const char *path = ti_log_name(&log->store, "%s.lock", log->store_name);
     TI_TRY(take_lock(&log->store_lock, log->io, path, err));
-    TI_TRY(settle_disk(log, err));
+    TI_TRY(settle_names(log, err));
     path = ti_log_name(&log->store, "%s", log->store_name);
     TI_TRY(ti_log_read_signed(&log->signed_at, &log->signed_note, log->io, path,
                               &log->signer.pub, &missing, err));

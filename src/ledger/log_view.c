@@ -242,8 +242,8 @@ tern_status ti_log_view_consistency(ti_log_view *view, ti_proof *out, ti_hash *r
     }
     TI_TRY(ti_merkle_root(&older, &nodes, size, err));
     TI_TRY(ti_merkle_consistency(&proof, &nodes, &view->edge, size, view->head.size, err));
-    if (ti_merkle_check_consistency(size, view->head.size, &older, &view->head.root,
-                                    proof.hashes, proof.n, NULL) != TERN_OK) {
+    if (size > 0 && ti_merkle_check_consistency(size, view->head.size, &older, &view->head.root,
+                                                proof.hashes, proof.n, NULL) != TERN_OK) {
         return ti_fail(err, TERN_CORRUPT, "log", TI_NO_OFFSET,
                        "a tile is damaged: 'fsck' says which one");
     }
@@ -293,20 +293,21 @@ static tern_status add_bundle(ti_log_view *view, ti_buf *out, ti_tile_id id, ter
     ti_str items[TI_TILE_WIDTH];
     ti_hash hashes[TI_TILE_WIDTH], leaf;
     ti_tile_id tile = {0, id.index, ti_tile_width(0, id.index, view->head.size)};
+    ti_tile_id now = {id.level, id.index, tile.width};
     TI_TRY(checked_tile(view, hashes, tile, err));
-    tern_status status = ti_log_read_tile(&bundle, &view->at, id, err);
+    tern_status status = ti_log_read_tile(&bundle, &view->at, now, err);
     if (status == TERN_OK) {
-        status = ti_bundle_read(items, id.width, bundle.data, bundle.len, err);
+        status = ti_bundle_read(items, now.width, bundle.data, bundle.len, err);
     }
+    size_t len = 0;
     for (uint32_t i = 0; status == TERN_OK && i < id.width; i++) {
         ti_merkle_leaf(&leaf, items[i].data, items[i].len);
-        if (!ti_hash_equal(&leaf, &hashes[i])) {
-            status = damaged(err, id);
-        }
+        status = ti_hash_equal(&leaf, &hashes[i]) ? TERN_OK : damaged(err, now);
+        len += 2 + items[i].len;
     }
     if (status == TERN_OK) {
-        ti_buf_add(out, bundle.data, bundle.len);
-        status = out->failed ? ti_fail_nomem(err, "log", bundle.len, "a bundle") : TERN_OK;
+        ti_buf_add(out, bundle.data, len);
+        status = out->failed ? ti_fail_nomem(err, "log", len, "a bundle") : TERN_OK;
     }
     ti_buf_free(&bundle);
     return status;

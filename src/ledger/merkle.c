@@ -140,12 +140,7 @@ tern_status ti_merkle_check_consistency(uint64_t size1, uint64_t size2, const ti
         return refused(err, "consistency: the older tree is larger");
     }
     if (size1 == 0) {
-        ti_hash empty;
-        ti_merkle_empty(&empty);
-        if (!ti_hash_equal(&empty, root1) || (size2 == 0 && !ti_hash_equal(&empty, root2))) {
-            return refused(err, "consistency: an empty tree has another root");
-        }
-        return n == 0 ? TERN_OK : refused(err, "consistency: the proof is too long");
+        return refused(err, "consistency: an empty tree is the beginning of every tree");
     }
     return ti_merkle_check_subtree(0, size1, size2, root1, root2, proof, n, err);
 }
@@ -190,6 +185,14 @@ tern_status ti_merkle_check_subtree(uint64_t start, uint64_t end, uint64_t size,
                                     const ti_hash *subtree, const ti_hash *root,
                                     const ti_hash *proof, size_t n, tern_err *err)
 {
+    if (start == end && end <= size && size <= TI_TREE_SIZE_MAX) {
+        ti_hash empty;
+        ti_merkle_empty(&empty);
+        return n == 0 && ti_hash_equal(subtree, &empty)
+                   ? TERN_OK
+                   : refused(err,
+                             "consistency: an empty subtree has another hash and no proof");
+    }
     if (!is_subtree(start, end) || end > size || size > TI_TREE_SIZE_MAX) {
         return refused(err, "consistency: there is no such subtree in the tree");
     }

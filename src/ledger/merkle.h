@@ -112,7 +112,8 @@ tern_status ti_merkle_check_path(unsigned level, uint64_t index, uint64_t size,
                                  const ti_hash *node, const ti_hash *proof, size_t n,
                                  const ti_hash *root, tern_err *err);
 
-/* The tree of `size2` leaves begins with that of `size1` leaves. */
+/* The tree of `size2` leaves begins with that of `size1` leaves.  size1 = 0 is refused: nothing
+ * is shown by it, and a caller who takes it for a check is mistaken. */
 tern_status ti_merkle_check_consistency(uint64_t size1, uint64_t size2, const ti_hash *root1,
                                         const ti_hash *root2, const ti_hash *proof, size_t n,
                                         tern_err *err);
@@ -122,7 +123,8 @@ tern_status ti_merkle_check_subtree_inclusion(uint64_t index, uint64_t start, ui
                                               const ti_hash *leaf, const ti_hash *proof,
                                               size_t n, const ti_hash *subtree, tern_err *err);
 
-/* The subtree [start, end) with that hash is in the tree of `size` leaves with that root. */
+/* The subtree [start, end) with that hash is in the tree of `size` leaves with that root.  The
+ * empty one, start = end, is in every tree. */
 tern_status ti_merkle_check_subtree(uint64_t start, uint64_t end, uint64_t size,
                                     const ti_hash *subtree, const ti_hash *root,
                                     const ti_hash *proof, size_t n, tern_err *err);

