@@ -29,6 +29,7 @@ typedef struct inode {
 
 /* A name: where it leads now, and where after a crash. */
 typedef struct name {
+    uint64_t hash; /* of path */
     char path[PATH_ROOM];
     bool is_dir, durable_is_dir;
     int now, durable; /* inode, or -1 = not there; directories: 0 when there */
@@ -204,12 +205,23 @@ static void tidy(char out[PATH_ROOM], const char *path)
     out[len] = '\0';
 }
 
+/* FNV-1a. */
+static uint64_t hash_of(const char *path)
+{
+    uint64_t h = 0xcbf29ce484222325u;
+    for (; *path; path++) {
+        h = (h ^ (unsigned char)*path) * 0x100000001b3u;
+    }
+    return h;
+}
+
 static name *find(sim *s, const char *path)
 {
     char p[PATH_ROOM];
     tidy(p, path);
+    uint64_t hash = hash_of(p);
     for (size_t i = 0; i < s->n_names; i++) {
-        if (strcmp(s->names[i].path, p) == 0) {
+        if (s->names[i].hash == hash && strcmp(s->names[i].path, p) == 0) {
             return &s->names[i];
         }
     }
@@ -229,6 +241,7 @@ static name *find_or_add(sim *s, const char *path)
     n = &s->names[s->n_names++];
     *n = (name){.now = -1, .durable = -1, .moved_from = -1};
     tidy(n->path, path);
+    n->hash = hash_of(n->path);
     return n;
 }
 

@@ -169,10 +169,10 @@ static void audit(world *w)
     ti_log_close(log);
     CHECK(w, ti_log_view_open(&view, "log", NULL, &w->io, &err) == TERN_OK);
     ti_frontier frontier = {0};
+    ti_buf bundle = {0};
+    ti_str items[TI_TILE_WIDTH];
     for (uint64_t i = 0; i <= size; i++) {
         ti_hash root, leaf;
-        uint8_t bytes[ENTRY_MAX];
-        ti_buf entry = {0};
         ti_frontier_root(&frontier, &root);
         for (size_t k = 0; k < w->n_seen; k++) {
             CHECK(w, w->seen[k].size != i || ti_hash_equal(&w->seen[k].root, &root));
@@ -181,7 +181,17 @@ static void audit(world *w)
         if (i == size) {
             break;
         }
-        CHECK(w, ti_log_view_entry(view, &entry, i, &err) == TERN_OK);
+        if (i % TI_TILE_WIDTH == 0) {
+            char path[TI_TILE_PATH];
+            ti_tile_id id = {TI_TILE_ENTRIES, i / TI_TILE_WIDTH, 0};
+            id.width = ti_tile_width(id.level, id.index, size);
+            size_t len = ti_tile_path(path, id);
+            ti_buf_clear(&bundle);
+            CHECK(w, ti_log_view_file(view, &bundle, path, len, &err) == TERN_OK);
+            CHECK(w, ti_bundle_read(items, id.width, bundle.data, bundle.len, &err) == TERN_OK);
+        }
+        ti_str entry = items[i % TI_TILE_WIDTH];
+        uint8_t bytes[ENTRY_MAX];
         uint32_t id;
         CHECK(w, entry.len >= sizeof id);
         memcpy(&id, entry.data, sizeof id);
@@ -191,8 +201,8 @@ static void audit(world *w)
         w->id_at[i] = id + 1;
         ti_merkle_leaf(&leaf, bytes, len);
         ti_frontier_add(&frontier, &leaf);
-        ti_buf_free(&entry);
     }
+    ti_buf_free(&bundle);
     for (uint64_t i = size; i < MAX_ENTRIES; i++) {
         CHECK(w, w->id_at[i] == 0); /* acknowledged, and lost */
     }
