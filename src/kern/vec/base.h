@@ -26,8 +26,11 @@ typedef int8_t ti_vb __attribute__((vector_size(TI_VEC_WIDTH)));
 #define TI_VEC_INLINE static inline __attribute__((always_inline)) TI_VEC_TARGET
 #define TI_VEC_FN static TI_VEC_TARGET
 
-/* Loops over parts are unrolled wholly, at every level of optimisation above -O0. */
-#if defined(__clang__)
+/* Loops over parts are unrolled wholly, at every level of optimisation above -O0; not under
+ * sanitizers, whose checks of every step would take the compiler minutes. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define TI_VEC_UNROLL
+#elif defined(__clang__)
 #define TI_VEC_UNROLL _Pragma("clang loop unroll(full)")
 #else
 #define TI_VEC_UNROLL _Pragma("GCC unroll 16")

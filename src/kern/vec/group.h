@@ -9,6 +9,9 @@
 
 #include "kern/vec/base.h"
 
+/* Of what is much code there is one copy, for halves and bytes. */
+#define TI_VEC_ONCE static __attribute__((noinline)) TI_VEC_TARGET
+
 /* SPAN keys or values are in floats at a time; of TILE keys the products are summed together,
  * enough chains of additions to hide how long one takes. */
 enum { SPAN = 16, TILE = 4 };
@@ -157,14 +160,35 @@ TI_VEC_INLINE void hide(const ti_group *g)
     }
 }
 
+/* Scores of `some` keys from j on, which lie as floats in `keys`. */
+TI_VEC_ONCE void score_span(const ti_group *g, const float *scale, const float *key_scale,
+                            size_t j, size_t some)
+{
+    size_t dp = (g->d + 15) & ~(size_t)15;
+    const float *turned = g->scratch, *keys = turned + TI_GROUP * dp;
+    for (size_t i = 0; i < g->m; i += WIDTH) {
+        for (size_t t = 0; t < some; t += TILE) {
+            ti_vf sum[TILE];
+            sum_all(sum, turned + i, keys + t * dp, dp);
+            TI_VEC_UNROLL
+            for (size_t u = 0; u < TILE; u++) {
+                ti_vf factor = load(scale + i) * key_scale[t + u];
+                store(g->s + (j + t + u) * TI_GROUP + i, sum[u] * factor);
+            }
+        }
+    }
+}
+
 /* Products of int8 are summed as floats too: whole numbers up to 2^24, which no order of
- * summing rounds. */
+ * summing rounds.  Halves have the scale 1, by which the product is exact. */
 TI_VEC_INLINE void scores(const ti_group *g, const float *scale, ti_kv_view k, const bool bytes)
 {
     size_t dp = (g->d + 15) & ~(size_t)15, n = g->n[g->m - 1];
-    float *turned = g->scratch, *keys = turned + TI_GROUP * dp;
-    float key_scale[SPAN] = {0};
-    columns(turned, g, bytes);
+    float *keys = g->scratch + TI_GROUP * dp, key_scale[SPAN];
+    for (size_t i = 0; i < SPAN; i++) {
+        key_scale[i] = 1.0f;
+    }
+    columns(g->scratch, g, bytes);
     for (size_t j = 0; j < n; j += SPAN) {
         size_t some = n - j < SPAN ? n - j : SPAN;
         rows_as_floats(keys, k, j, some, dp, bytes);
@@ -172,18 +196,7 @@ TI_VEC_INLINE void scores(const ti_group *g, const float *scale, ti_kv_view k, c
         if (bytes) {
             memcpy(key_scale, k.scale + j, some * sizeof *key_scale);
         }
-        for (size_t i = 0; i < g->m; i += WIDTH) {
-            for (size_t t = 0; t < some; t += TILE) {
-                ti_vf sum[TILE];
-                sum_all(sum, turned + i, keys + t * dp, dp);
-                TI_VEC_UNROLL
-                for (size_t u = 0; u < TILE; u++) {
-                    ti_vf factor = load(scale + i);
-                    factor = bytes ? factor * key_scale[t + u] : factor;
-                    store(g->s + (j + t + u) * TI_GROUP + i, sum[u] * factor);
-                }
-            }
-        }
+        score_span(g, scale, key_scale, j, some);
     }
     hide(g);
 }
@@ -317,8 +330,8 @@ TI_VEC_INLINE void mix_columns(float *sums, const float *p, const float *v, cons
 }
 
 /* A span of values for all queries of the group. */
-TI_VEC_INLINE void mix_span(float *sums, const float *p, const float *v, const uint32_t *end,
-                            size_t m, size_t dp)
+TI_VEC_ONCE void mix_span(float *sums, const float *p, const float *v, const uint32_t *end,
+                          size_t m, size_t dp)
 {
     size_t c = 0;
 #if TI_VEC_WIDTH == 16 /* elsewhere the registers hold four sums of sixteen lanes, no more */
