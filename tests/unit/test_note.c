@@ -145,6 +145,38 @@ static void test_out_of_memory(void **state)
     }
 }
 
+/* One form only, and no bytes over 127 (which libsodium's reader takes). */
+static void test_base64(void **state)
+{
+    (void)state;
+    for (size_t n = 0; n <= 40; n++) {
+        uint8_t bytes[40], back[40];
+        ti_buf text = {0};
+        randombytes_buf(bytes, sizeof bytes);
+        ti_base64_write(&text, bytes, n);
+        char *t = text.data;
+        assert_true(ti_base64_read(back, n, t ? t : "", text.len));
+        assert_memory_equal(bytes, back, n);
+        for (size_t i = 0; i < text.len; i++) {
+            char before = t[i];
+            for (int c = 0; c < 256; c++) {
+                ti_buf again = {0};
+                t[i] = (char)c;
+                if (ti_base64_read(back, n, t, text.len)) {
+                    ti_base64_write(&again, back, n);
+                    assert_string_equal(again.data, t);
+                }
+                ti_buf_free(&again);
+            }
+            t[i] = before;
+        }
+        for (size_t m = 0; m <= 40; m++) {
+            assert_true(m == n || !ti_base64_read(back, m, t ? t : "", text.len));
+        }
+        ti_buf_free(&text);
+    }
+}
+
 static void test_checkpoints(void **state)
 {
     static const char root[] = "Wqx3HImawpLnS/Gv4ubjAvi1WIOy0b8Ze0amvqbavKk=";
@@ -291,13 +323,10 @@ static void test_golden_log(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_example),
-        cmocka_unit_test(test_keys_refused),
-        cmocka_unit_test(test_many_signatures),
-        cmocka_unit_test(test_out_of_memory),
-        cmocka_unit_test(test_checkpoints),
-        cmocka_unit_test(test_wycheproof),
-        cmocka_unit_test(test_cctv),
+        cmocka_unit_test(test_example),         cmocka_unit_test(test_keys_refused),
+        cmocka_unit_test(test_many_signatures), cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_checkpoints),     cmocka_unit_test(test_base64),
+        cmocka_unit_test(test_wycheproof),      cmocka_unit_test(test_cctv),
         cmocka_unit_test(test_golden_log),
     };
     return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
