@@ -29,7 +29,7 @@ TI_VEC_FN void TI_VEC_NAME(rmsnorm)(float *y, const float *x, const float *w, si
     ti_vf sum[PARTS] = {{0}}, v[PARTS];
     for (size_t i = 0; i < n; i += TI_LANES) {
         load_lanes(v, x, i, n);
-        TI_VEC_UNROLL
+        TI_UNROLL
         for (int p = 0; p < PARTS; p++) {
             sum[p] = sum[p] + v[p] * v[p];
         }
@@ -117,7 +117,7 @@ TI_VEC_FN void TI_VEC_NAME(softmax)(float *x, size_t n)
     float max = max_of(x, n);
     for (size_t i = 0; i < n; i += TI_LANES) {
         load_lanes(v, x, i, n);
-        TI_VEC_UNROLL
+        TI_UNROLL
         for (int p = 0; p < PARTS; p++) {
             v[p] = exp_of(v[p] - max);
         }
@@ -125,7 +125,7 @@ TI_VEC_FN void TI_VEC_NAME(softmax)(float *x, size_t n)
         if (n - i < TI_LANES) { /* what is past the end counts as zero */
             load_lanes(v, x, i, n);
         }
-        TI_VEC_UNROLL
+        TI_UNROLL
         for (int p = 0; p < PARTS; p++) {
             sum[p] = sum[p] + v[p];
         }

@@ -19,15 +19,10 @@
 
 #include "base/mem.h"
 #include "kern/pack.h"
+#include "kern/unroll.h"
 
 #define TI_ASIMD_INLINE static inline __attribute__((always_inline)) TI_ASIMD_TARGET
 #define TI_ASIMD_FN static TI_ASIMD_TARGET
-
-#if defined(__clang__)
-#define TI_ASIMD_UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define TI_ASIMD_UNROLL _Pragma("GCC unroll 16")
-#endif
 
 /* A sum of products whose lanes are columns. */
 #ifdef TI_ASIMD_DOT

@@ -46,7 +46,7 @@ typedef struct block_input {
 
 TI_ASIMD_INLINE void rows_zero(row_sums *r)
 {
-    TI_ASIMD_UNROLL
+    TI_UNROLL
     for (size_t j = 0; j < sizeof r->s / sizeof r->s[0]; j++) {
 #ifdef TI_ASIMD_DOT
         r->s[j] = vdupq_n_s32(0);
@@ -62,7 +62,7 @@ TI_ASIMD_INLINE void rows_add(row_sums *r, const int8x16_t w[4], const int8_t *q
     int32_t four;
     memcpy(&four, q, sizeof four);
     int8x16_t a = vreinterpretq_s8_s32(vdupq_n_s32(four));
-    TI_ASIMD_UNROLL
+    TI_UNROLL
     for (int j = 0; j < 4; j++) {
 #ifdef TI_ASIMD_DOT
         r->s[j] = TI_ASIMD_DOT(r->s[j], w[j], a);
@@ -76,7 +76,7 @@ TI_ASIMD_INLINE void rows_add(row_sums *r, const int8x16_t w[4], const int8_t *q
 /* out += the sums. */
 TI_ASIMD_INLINE void rows_widen(int32x4_t out[4], const row_sums *r)
 {
-    TI_ASIMD_UNROLL
+    TI_UNROLL
     for (int j = 0; j < 4; j++) {
 #ifdef TI_ASIMD_DOT
         out[j] = vaddq_s32(out[j], r->s[j]);
@@ -89,7 +89,7 @@ TI_ASIMD_INLINE void rows_widen(int32x4_t out[4], const row_sums *r)
 
 TI_ASIMD_INLINE void dots_zero(block_dots *d, const int m)
 {
-    TI_ASIMD_UNROLL
+    TI_UNROLL
     for (int i = 0; i < 4 * m; i++) {
         d->sum[i / 4][i % 4] = vdupq_n_s32(0);
     }
@@ -100,20 +100,20 @@ TI_ASIMD_INLINE void dots_nibbles(block_dots *d, const uint8_t *p, const block_i
                                   const int m)
 {
     row_sums rows[BLOCK_M];
-    TI_ASIMD_UNROLL
+    TI_UNROLL
     for (int i = 0; i < m; i++) {
         rows_zero(&rows[i]);
     }
-    TI_ASIMD_UNROLL
+    TI_UNROLL
     for (size_t g = 0; g < 4; g++) {
         int8x16_t low[4], high[4];
-        TI_ASIMD_UNROLL
+        TI_UNROLL
         for (size_t j = 0; j < 4; j++) {
             uint8x16_t bytes = vld1q_u8(p + g * 64 + j * 16);
             low[j] = vreinterpretq_s8_u8(vandq_u8(bytes, vdupq_n_u8(15)));
             high[j] = vreinterpretq_s8_u8(vshrq_n_u8(bytes, 4));
         }
-        TI_ASIMD_UNROLL
+        TI_UNROLL
         for (int i = 0; i < m; i++) {
             const int8_t *q = x->q + (size_t)i * x->stride + g * 4;
             rows_add(&rows[i], low, q);
@@ -121,7 +121,7 @@ TI_ASIMD_INLINE void dots_nibbles(block_dots *d, const uint8_t *p, const block_i
         }
     }
     dots_zero(d, m);
-    TI_ASIMD_UNROLL
+    TI_UNROLL
     for (int i = 0; i < m; i++) {
         rows_widen(d->sum[i], &rows[i]);
     }
@@ -132,33 +132,33 @@ TI_ASIMD_INLINE void dots_pairs(block_dots *d, const uint8_t *p, const block_inp
                                 const int m)
 {
     row_sums rows[BLOCK_M];
-    TI_ASIMD_UNROLL
+    TI_UNROLL
     for (int i = 0; i < m; i++) {
         rows_zero(&rows[i]);
     }
-    TI_ASIMD_UNROLL
+    TI_UNROLL
     for (size_t g = 0; g < 2; g++) {
         uint8x16_t bytes[4];
-        TI_ASIMD_UNROLL
+        TI_UNROLL
         for (size_t j = 0; j < 4; j++) {
             bytes[j] = vld1q_u8(p + g * 64 + j * 16);
         }
-        TI_ASIMD_UNROLL
+        TI_UNROLL
         for (size_t b = 0; b < 4; b++) {
             int8x16_t w[4];
-            TI_ASIMD_UNROLL
+            TI_UNROLL
             for (size_t j = 0; j < 4; j++) {
                 w[j] = vreinterpretq_s8_u8(vandq_u8(bytes[j], vdupq_n_u8(3)));
                 bytes[j] = vshrq_n_u8(bytes[j], 2);
             }
-            TI_ASIMD_UNROLL
+            TI_UNROLL
             for (int i = 0; i < m; i++) {
                 rows_add(&rows[i], w, x->q + (size_t)i * x->stride + (g + 2 * b) * 4);
             }
         }
     }
     dots_zero(d, m);
-    TI_ASIMD_UNROLL
+    TI_UNROLL
     for (int i = 0; i < m; i++) {
         rows_widen(d->sum[i], &rows[i]);
     }
@@ -169,15 +169,15 @@ TI_ASIMD_INLINE void dots_bytes(block_dots *d, const uint8_t *p, const block_inp
                                 const int m)
 {
     dots_zero(d, m);
-    TI_ASIMD_UNROLL
+    TI_UNROLL
     for (size_t g = 0; g < 8; g += 2) {
         int8x16_t w[2][4];
-        TI_ASIMD_UNROLL
+        TI_UNROLL
         for (size_t j = 0; j < 8; j++) {
             uint8x16_t bytes = veorq_u8(vld1q_u8(p + g * 64 + j * 16), vdupq_n_u8(0x80));
             w[j / 4][j % 4] = vreinterpretq_s8_u8(bytes);
         }
-        TI_ASIMD_UNROLL
+        TI_UNROLL
         for (int i = 0; i < m; i++) {
             const int8_t *q = x->q + (size_t)i * x->stride + g * 4;
             row_sums rows;
@@ -192,7 +192,7 @@ TI_ASIMD_INLINE void dots_bytes(block_dots *d, const uint8_t *p, const block_inp
 /* Six-bit codes of sixteen rows, four columns: group g (0..7) of the block. */
 TI_ASIMD_INLINE void six_bits(int8x16_t w[4], const uint8_t *p, size_t g)
 {
-    TI_ASIMD_UNROLL
+    TI_UNROLL
     for (size_t j = 0; j < 4; j++) {
         uint8x16_t low = vld1q_u8(p + g % 4 * 64 + j * 16);
         uint8x16_t high = vld1q_u8(p + 256 + g % 2 * 64 + j * 16);
@@ -219,32 +219,32 @@ TI_ASIMD_INLINE void dots_k6(block_dots *d, const uint8_t *sub, const block_inpu
                              const int m)
 {
     dots_zero(d, m);
-    TI_ASIMD_UNROLL
+    TI_UNROLL
     for (size_t half = 0; half < 2; half++) {
         row_sums rows[BLOCK_M];
-        TI_ASIMD_UNROLL
+        TI_UNROLL
         for (int i = 0; i < m; i++) {
             rows_zero(&rows[i]);
         }
-        TI_ASIMD_UNROLL
+        TI_UNROLL
         for (size_t g = half * 4; g < half * 4 + 4; g++) {
             int8x16_t w[4];
             six_bits(w, sub + 32, g);
-            TI_ASIMD_UNROLL
+            TI_UNROLL
             for (int i = 0; i < m; i++) {
                 rows_add(&rows[i], w, x->q + (size_t)i * x->stride + g * 4);
             }
         }
-        TI_ASIMD_UNROLL
+        TI_UNROLL
         for (int i = 0; i < m; i++) {
             int32_t bias = -32 * x->half_sum[(size_t)i * (x->stride / 16) + half];
             int32x4_t sum[4];
-            TI_ASIMD_UNROLL
+            TI_UNROLL
             for (int j = 0; j < 4; j++) {
                 sum[j] = vdupq_n_s32(bias);
             }
             rows_widen(sum, &rows[i]);
-            TI_ASIMD_UNROLL
+            TI_UNROLL
             for (int j = 0; j < 4; j++) {
                 int32x4_t scale = scales4(sub + half * 16 + (size_t)j * 4);
                 d->sum[i][j] = vmlaq_s32(d->sum[i][j], sum[j], scale);
@@ -281,7 +281,7 @@ TI_ASIMD_INLINE void add_block(float32x4_t acc[BLOCK_M][4], const block_dots *d,
                                const uint8_t *unit, const uint8_t *sub, const block_input *x,
                                const ti_layout layout, const int m)
 {
-    TI_ASIMD_UNROLL
+    TI_UNROLL
     for (size_t j = 0; j < 4; j++) {
         float32x4_t scale = halves4(unit + j * 8), minimum = scale;
         if (layout == TI_L_G4M) {
@@ -290,7 +290,7 @@ TI_ASIMD_INLINE void add_block(float32x4_t acc[BLOCK_M][4], const block_dots *d,
             scale = vmulq_f32(scale, bytes4(sub + j * 4));
             minimum = vmulq_f32(halves4(unit + 32 + j * 8), bytes4(sub + 16 + j * 4));
         }
-        TI_ASIMD_UNROLL
+        TI_UNROLL
         for (int i = 0; i < m; i++) {
             const int32_t *half_sum = x->half_sum + (size_t)i * (x->stride / 16);
             int32_t sum = half_sum[0] + half_sum[1];
@@ -319,7 +319,7 @@ TI_ASIMD_INLINE void panel_product(float *y, size_t ldy, const ti_mat *w, const 
                       .scale = x->block_scale + i0 * (x->stride / 32),
                       .stride = x->stride};
     float32x4_t acc[BLOCK_M][4];
-    TI_ASIMD_UNROLL
+    TI_UNROLL
     for (int i = 0; i < 4 * m; i++) {
         acc[i / 4][i % 4] = vdupq_n_f32(0.0f);
     }

@@ -19,7 +19,7 @@ TI_ASIMD_INLINE void add_columns(int32_t *acc, const ti_mat *wt, const int8_t *q
     size_t row_bytes = ti_t2_row_bytes(wt->kp);
     int32_t sum = 0;
     int16x8_t s[4][2];
-    TI_ASIMD_UNROLL
+    TI_UNROLL
     for (int i = 0; i < 8; i++) {
         s[i / 2][i % 2] = vdupq_n_s16(0);
     }
@@ -31,7 +31,7 @@ TI_ASIMD_INLINE void add_columns(int32_t *acc, const ti_mat *wt, const int8_t *q
             data + cols[j + COLUMNS_AHEAD < n ? j + COLUMNS_AHEAD : j] * row_bytes, 0, 3);
         t2_decode(codes, data + cols[j] * row_bytes);
         sum += q[cols[j]];
-        TI_ASIMD_UNROLL
+        TI_UNROLL
         for (int i = 0; i < 4; i++) {
             int8x16_t w = vreinterpretq_s8_u8(codes[i]);
             s[i][0] = vmlal_s8(s[i][0], vget_low_s8(w), vget_low_s8(a));
@@ -79,14 +79,14 @@ TI_ASIMD_FN void qk_i8(float *s, const int8_t *q, float qscale, ti_kv_view k, si
     for (size_t j = 0; j < n; j += 4) {
         const int8_t *row[4];
         int32x4_t sum[4];
-        TI_ASIMD_UNROLL
+        TI_UNROLL
         for (size_t i = 0; i < 4; i++) {
             row[i] = (const int8_t *)k.data + (j + i < n ? j + i : n - 1) * k.stride;
             sum[i] = vdupq_n_s32(0);
         }
         for (size_t c = 0; c < d; c += 16) {
             int8x16_t a = vld1q_s8(q + c);
-            TI_ASIMD_UNROLL
+            TI_UNROLL
             for (int i = 0; i < 4; i++) {
                 sum[i] = add_products(sum[i], a, vld1q_s8(row[i] + c));
             }

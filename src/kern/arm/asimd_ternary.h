@@ -50,27 +50,27 @@ TI_ASIMD_INLINE int32x4_t t2_sums(const uint8_t *const row[4], const uint8_t *co
                                   const int rows, const int m)
 {
     int32x4_t total[4];
-    TI_ASIMD_UNROLL
+    TI_UNROLL
     for (int v = 0; v < 4; v++) {
         total[v] = vdupq_n_s32(0);
     }
     for (size_t at = 0; at < row_bytes;) {
         size_t end = row_bytes - at < SUM_COLUMNS / 4 ? row_bytes : at + SUM_COLUMNS / 4;
         col_sum sum[4];
-        TI_ASIMD_UNROLL
+        TI_UNROLL
         for (int v = 0; v < rows * m; v++) {
             sum[v] = col_zero();
         }
         for (; at < end; at += 16) {
             const int8_t *a = q + at / 64 * 256 + at % 64;
-            TI_ASIMD_UNROLL
+            TI_UNROLL
             for (int v = 0; v < rows; v++) {
                 uint8x16_t codes[4];
                 t2_decode(codes, row[v] + at);
                 __builtin_prefetch(ahead[v] + at, 0, 2);
-                TI_ASIMD_UNROLL
+                TI_UNROLL
                 for (int i = 0; i < m; i++) {
-                    TI_ASIMD_UNROLL
+                    TI_UNROLL
                     for (size_t s = 0; s < 4; s++) {
                         int8x16_t b = vld1q_s8(a + (size_t)i * stride + 64 * s);
                         sum[v * m + i] = col_add(sum[v * m + i], codes[s], b);
@@ -78,7 +78,7 @@ TI_ASIMD_INLINE int32x4_t t2_sums(const uint8_t *const row[4], const uint8_t *co
                 }
             }
         }
-        TI_ASIMD_UNROLL
+        TI_UNROLL
         for (int v = 0; v < rows * m; v++) {
             total[v] = vaddq_s32(total[v], col_widen(sum[v]));
         }
@@ -205,14 +205,14 @@ TI_ASIMD_INLINE void t5_panel(int32_t *dots, const uint8_t *panel, size_t kp, co
 {
     const uint8x16x2_t table = t5_load_table();
     int32x4_t total[T5_DIRECT_MAX][4];
-    TI_ASIMD_UNROLL
+    TI_UNROLL
     for (int i = 0; i < 4 * m; i++) {
         total[i / 4][i % 4] = vdupq_n_s32(0);
     }
     for (size_t c = 0; c < kp;) {
         size_t end = kp - c < SUM_COLUMNS ? kp : c + SUM_COLUMNS;
         col_sum sum[T5_DIRECT_MAX][3];
-        TI_ASIMD_UNROLL
+        TI_UNROLL
         for (int i = 0; i < 3 * m; i++) {
             sum[i / 3][i % 3] = col_zero();
         }
@@ -220,10 +220,10 @@ TI_ASIMD_INLINE void t5_panel(int32_t *dots, const uint8_t *panel, size_t kp, co
             for (size_t h = 0; h < 64; h += 16) {
                 uint8x16_t codes[2][3];
                 t5_decode_two(codes, table, panel, kp, c + h);
-                TI_ASIMD_UNROLL
+                TI_UNROLL
                 for (int i = 0; i < m; i++) {
                     const int8_t *a = q + (size_t)i * stride + c + h;
-                    TI_ASIMD_UNROLL
+                    TI_UNROLL
                     for (int j = 0; j < 3; j++) {
                         sum[i][j] = col_add(sum[i][j], codes[0][j], vld1q_s8(a));
                         sum[i][j] = col_add(sum[i][j], codes[1][j], vld1q_s8(a + 64));
@@ -231,12 +231,12 @@ TI_ASIMD_INLINE void t5_panel(int32_t *dots, const uint8_t *panel, size_t kp, co
                 }
             }
         }
-        TI_ASIMD_UNROLL
+        TI_UNROLL
         for (int i = 0; i < 3 * m; i++) {
             total[i / 3][i % 3] = vaddq_s32(total[i / 3][i % 3], col_widen(sum[i / 3][i % 3]));
         }
     }
-    TI_ASIMD_UNROLL
+    TI_UNROLL
     for (int i = 0; i < m; i++) {
         int32_t sums[4];
         vst1q_s32(sums, reduce4(total[i]));
@@ -285,29 +285,29 @@ TI_ASIMD_INLINE void block_product(int32_t *dots, size_t ld, const uint8_t *rows
                                    size_t columns, const int m)
 {
     col_sum sum[4][4];
-    TI_ASIMD_UNROLL
+    TI_UNROLL
     for (int s = 0; s < 4 * m; s++) {
         sum[s / 4][s % 4] = col_zero();
     }
     for (size_t c = 0; c < columns; c += 16) {
         uint8x16_t w[4];
-        TI_ASIMD_UNROLL
+        TI_UNROLL
         for (size_t v = 0; v < 4; v++) {
             w[v] = vld1q_u8(rows + v * row_stride + c);
         }
-        TI_ASIMD_UNROLL
+        TI_UNROLL
         for (int i = 0; i < m; i++) {
             int8x16_t a = vld1q_s8(q + (size_t)i * stride + c);
-            TI_ASIMD_UNROLL
+            TI_UNROLL
             for (int v = 0; v < 4; v++) {
                 sum[i][v] = col_add(sum[i][v], w[v], a);
             }
         }
     }
-    TI_ASIMD_UNROLL
+    TI_UNROLL
     for (int i = 0; i < m; i++) {
         int32x4_t wide[4];
-        TI_ASIMD_UNROLL
+        TI_UNROLL
         for (int v = 0; v < 4; v++) {
             wide[v] = col_widen(sum[i][v]);
         }

@@ -12,7 +12,7 @@ TI_VEC_FN void TI_VEC_NAME(qk_f16)(float *s, const float *q, ti_kv_view k, size_
     for (size_t j = 0; j < n; j++, row += k.stride) {
         ti_vf sum[PARTS] = {{0}};
         for (size_t c = 0; c < d; c += TI_LANES) {
-            TI_VEC_UNROLL
+            TI_UNROLL
             for (int p = 0; p < PARTS; p++) {
                 size_t at = c + (size_t)p * WIDTH;
                 sum[p] = sum[p] + load(q + at) * half_load(row + at);
@@ -41,18 +41,18 @@ TI_VEC_INLINE void mix_f16(float *o, const float *p, ti_kv_view v, size_t n, siz
 {
     const uint16_t *row = (const uint16_t *)v.data + c;
     ti_vf sum[8];
-    TI_VEC_UNROLL
+    TI_UNROLL
     for (int i = 0; i < parts; i++) {
         sum[i] = all_lanes(0.0f);
     }
     for (size_t j = 0; j < n; j++, row += v.stride) {
         ti_vf weight = all_lanes(p[j]);
-        TI_VEC_UNROLL
+        TI_UNROLL
         for (int i = 0; i < parts; i++) {
             sum[i] = sum[i] + weight * half_load(row + i * WIDTH);
         }
     }
-    TI_VEC_UNROLL
+    TI_UNROLL
     for (int i = 0; i < parts; i++) {
         store(o + c + (size_t)i * WIDTH, sum[i]);
     }
@@ -63,18 +63,18 @@ TI_VEC_INLINE void mix_i8(float *o, const float *p, ti_kv_view v, size_t n, size
 {
     const int8_t *row = (const int8_t *)v.data + c;
     ti_vf sum[8];
-    TI_VEC_UNROLL
+    TI_UNROLL
     for (int i = 0; i < parts; i++) {
         sum[i] = all_lanes(0.0f);
     }
     for (size_t j = 0; j < n; j++, row += v.stride) {
         ti_vf weight = all_lanes(p[j] * v.scale[j]);
-        TI_VEC_UNROLL
+        TI_UNROLL
         for (int i = 0; i < parts; i++) {
             sum[i] = sum[i] + weight * byte_load(row + i * WIDTH);
         }
     }
-    TI_VEC_UNROLL
+    TI_UNROLL
     for (int i = 0; i < parts; i++) {
         store(o + c + (size_t)i * WIDTH, sum[i]);
     }

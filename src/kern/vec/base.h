@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "kern/kern.h"
+#include "kern/unroll.h"
 
 enum { WIDTH = TI_VEC_WIDTH, PARTS = TI_LANES / WIDTH };
 
@@ -25,16 +26,6 @@ typedef int8_t ti_vb __attribute__((vector_size(TI_VEC_WIDTH)));
 
 #define TI_VEC_INLINE static inline __attribute__((always_inline)) TI_VEC_TARGET
 #define TI_VEC_FN static TI_VEC_TARGET
-
-/* Loops over parts are unrolled wholly, at every level of optimisation above -O0; not under
- * sanitizers, whose checks of every step would take the compiler minutes. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define TI_VEC_UNROLL
-#elif defined(__clang__)
-#define TI_VEC_UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define TI_VEC_UNROLL _Pragma("GCC unroll 16")
-#endif
 
 /* --- memory ------------------------------------------------------------------------------ */
 
@@ -72,7 +63,7 @@ TI_VEC_INLINE void load_lanes(ti_vf v[PARTS], const float *x, size_t i, size_t n
         memcpy(all, from, (n - i) * sizeof *x);
         from = all;
     }
-    TI_VEC_UNROLL
+    TI_UNROLL
     for (int p = 0; p < PARTS; p++) {
         v[p] = load(from + p * WIDTH);
     }
@@ -121,7 +112,7 @@ TI_VEC_INLINE void byte_store_lanes(int8_t *p, const ti_vi v[PARTS])
 #ifdef TI_VEC_I8_STORE
     TI_VEC_I8_STORE(p, v);
 #else
-    TI_VEC_UNROLL
+    TI_UNROLL
     for (int i = 0; i < PARTS; i++) {
         ti_vb b = __builtin_convertvector(v[i], ti_vb);
         memcpy(p + i * WIDTH, &b, sizeof b);
@@ -192,7 +183,7 @@ TI_VEC_INLINE float tree(const ti_vf v[PARTS])
 TI_VEC_INLINE int32_t sum_lanes(const ti_vi v[PARTS])
 {
     ti_vi all = v[0];
-    TI_VEC_UNROLL
+    TI_UNROLL
     for (int p = 1; p < PARTS; p++) {
         all += v[p];
     }

@@ -30,19 +30,19 @@ TI_VEC_INLINE void dense_block(float *y, size_t ldy, const ti_mat *w, const floa
     size_t row_bytes = (size_t)w->kp * (layout == TI_L_F32 ? 4 : 2);
     const char *data = (const char *)w->data + r * row_bytes;
     ti_vf sum[4][PARTS];
-    TI_VEC_UNROLL
+    TI_UNROLL
     for (int s = 0; s < rows * m * PARTS; s++) {
         sum[s / PARTS][s % PARTS] = all_lanes(0.0f);
     }
     for (size_t c = 0; c < w->kp; c += TI_LANES) {
-        TI_VEC_UNROLL
+        TI_UNROLL
         for (int p = 0; p < PARTS; p++) {
             size_t at = c + (size_t)p * WIDTH;
-            TI_VEC_UNROLL
+            TI_UNROLL
             for (int v = 0; v < rows; v++) {
                 const void *row = data + (size_t)v * row_bytes;
                 ti_vf a = weights(row, at, layout);
-                TI_VEC_UNROLL
+                TI_UNROLL
                 for (int i = 0; i < m; i++) {
                     ti_vf *s = &sum[v * m + i][p];
                     *s = *s + a * load(f + (size_t)i * stride + at);
@@ -50,7 +50,7 @@ TI_VEC_INLINE void dense_block(float *y, size_t ldy, const ti_mat *w, const floa
             }
         }
     }
-    TI_VEC_UNROLL
+    TI_UNROLL
     for (int s = 0; s < rows * m; s++) {
         y[(size_t)(s % m) * ldy + r + (size_t)(s / m)] = tree(sum[s]);
     }

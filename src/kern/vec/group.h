@@ -86,7 +86,7 @@ TI_VEC_INLINE void sum_pair(ti_vf sum[TILE], const float *q, const float *k, siz
 {
     ti_vf low[TILE], high[TILE];
     ti_vf ql = load(q + l * TI_GROUP), qh = load(q + (l + 8) * TI_GROUP);
-    TI_VEC_UNROLL
+    TI_UNROLL
     for (size_t t = 0; t < TILE; t++) {
         low[t] = ql * k[t * dp + l];
         high[t] = qh * k[t * dp + l + 8];
@@ -94,13 +94,13 @@ TI_VEC_INLINE void sum_pair(ti_vf sum[TILE], const float *q, const float *k, siz
     for (size_t c = l + TI_LANES; c < dp; c += TI_LANES) {
         ql = load(q + c * TI_GROUP);
         qh = load(q + (c + 8) * TI_GROUP);
-        TI_VEC_UNROLL
+        TI_UNROLL
         for (size_t t = 0; t < TILE; t++) {
             low[t] = low[t] + ql * k[t * dp + c];
             high[t] = high[t] + qh * k[t * dp + c + 8];
         }
     }
-    TI_VEC_UNROLL
+    TI_UNROLL
     for (size_t t = 0; t < TILE; t++) {
         sum[t] = low[t] + high[t];
     }
@@ -113,7 +113,7 @@ TI_VEC_INLINE void sum_four(ti_vf sum[TILE], const float *q, const float *k, siz
     ti_vf other[TILE];
     sum_pair(sum, q, k, dp, l);
     sum_pair(other, q, k, dp, l + 4);
-    TI_VEC_UNROLL
+    TI_UNROLL
     for (size_t t = 0; t < TILE; t++) {
         sum[t] = sum[t] + other[t];
     }
@@ -125,7 +125,7 @@ TI_VEC_INLINE void sum_eight(ti_vf sum[TILE], const float *q, const float *k, si
     ti_vf other[TILE];
     sum_four(sum, q, k, dp, l);
     sum_four(other, q, k, dp, l + 2);
-    TI_VEC_UNROLL
+    TI_UNROLL
     for (size_t t = 0; t < TILE; t++) {
         sum[t] = sum[t] + other[t];
     }
@@ -136,7 +136,7 @@ TI_VEC_INLINE void sum_all(ti_vf sum[TILE], const float *q, const float *k, size
     ti_vf other[TILE];
     sum_eight(sum, q, k, dp, 0);
     sum_eight(other, q, k, dp, 1);
-    TI_VEC_UNROLL
+    TI_UNROLL
     for (size_t t = 0; t < TILE; t++) {
         /* + 0 makes +0 of -0, which is what the sum is that starts with 0. */
         sum[t] = (sum[t] + other[t]) + 0.0f;
@@ -170,7 +170,7 @@ TI_VEC_ONCE void score_span(const ti_group *g, const float *scale, const float *
         for (size_t t = 0; t < some; t += TILE) {
             ti_vf sum[TILE];
             sum_all(sum, turned + i, keys + t * dp, dp);
-            TI_VEC_UNROLL
+            TI_UNROLL
             for (size_t u = 0; u < TILE; u++) {
                 ti_vf factor = load(scale + i) * key_scale[t + u];
                 store(g->s + (j + t + u) * TI_GROUP + i, sum[u] * factor);
@@ -222,13 +222,13 @@ TI_VEC_INLINE ti_vf max_scores(const float *s, size_t n)
 {
     enum { CHAINS = 4 };
     ti_vf top[CHAINS];
-    TI_VEC_UNROLL
+    TI_UNROLL
     for (int t = 0; t < CHAINS; t++) {
         top[t] = load(s);
     }
     size_t j = 0;
     for (; j + CHAINS <= n; j += CHAINS) {
-        TI_VEC_UNROLL
+        TI_UNROLL
         for (size_t t = 0; t < CHAINS; t++) {
             top[t] = larger(load(s + (j + t) * TI_GROUP), top[t]);
         }
@@ -287,31 +287,31 @@ TI_VEC_INLINE void mix_tile(float *sums, const float *p, const float *v, const u
         weights[i] = disguise(p);
     }
 #endif
-    TI_VEC_UNROLL
+    TI_UNROLL
     for (size_t i = 0; i < rows * parts; i++) {
         sum[i / parts][i % parts] = load(sums + i / parts * dp + i % parts * WIDTH);
     }
     for (size_t j = 0; j < end[0]; j++) {
-        TI_VEC_UNROLL
+        TI_UNROLL
         for (size_t i = 0; i < parts; i++) {
             value[i] = load(v + j * dp + i * WIDTH);
         }
-        TI_VEC_UNROLL
+        TI_UNROLL
         for (size_t i = 0; i < rows * parts; i++) {
             ti_vf *to = &sum[i / parts][i % parts];
             *to = *to + weights[i % parts][j * TI_GROUP + i / parts] * value[i % parts];
         }
     }
-    TI_VEC_UNROLL
+    TI_UNROLL
     for (size_t r = 1; r < rows; r++) {
         for (size_t j = end[0]; j < end[r]; j++) {
-            TI_VEC_UNROLL
+            TI_UNROLL
             for (size_t i = 0; i < parts; i++) {
                 sum[r][i] = sum[r][i] + p[j * TI_GROUP + r] * load(v + j * dp + i * WIDTH);
             }
         }
     }
-    TI_VEC_UNROLL
+    TI_UNROLL
     for (size_t i = 0; i < rows * parts; i++) {
         store(sums + i / parts * dp + i % parts * WIDTH, sum[i / parts][i % parts]);
     }

@@ -13,18 +13,18 @@ TI_VEC_INLINE float max_magnitude(const float *x, size_t n)
     ti_vf v[PARTS];
     for (size_t i = 0; i < n; i += TI_LANES) {
         load_lanes(v, x, i, n);
-        TI_VEC_UNROLL
+        TI_UNROLL
         for (int p = 0; p < PARTS; p++) {
             top[p] = larger_int(top[p], (ti_vi)v[p] & 0x7fffffff);
         }
     }
-    TI_VEC_UNROLL
+    TI_UNROLL
     for (int p = 1; p < PARTS; p++) {
         top[0] = larger_int(top[0], top[p]);
     }
     int32_t lanes[WIDTH];
     memcpy(lanes, &top[0], sizeof lanes);
-    TI_VEC_UNROLL
+    TI_UNROLL
     for (int l = 1; l < WIDTH; l++) {
         lanes[0] = lanes[l] > lanes[0] ? lanes[l] : lanes[0];
     }
@@ -37,7 +37,7 @@ TI_VEC_INLINE float max_magnitude(const float *x, size_t n)
 TI_VEC_INLINE int32_t quant_lanes(int8_t *q, const ti_vf v[PARTS], float factor)
 {
     ti_vi n[PARTS];
-    TI_VEC_UNROLL
+    TI_UNROLL
     for (int p = 0; p < PARTS; p++) {
         n[p] = whole_int(v[p] * factor);
     }
@@ -121,7 +121,7 @@ TI_VEC_INLINE void split_lanes(TI_VEC_NAME(act_row) high, TI_VEC_NAME(act_row) l
                                const ti_vf x[PARTS], float factor)
 {
     ti_vf h[PARTS], l[PARTS];
-    TI_VEC_UNROLL
+    TI_UNROLL
     for (int p = 0; p < PARTS; p++) {
         ti_vf v = whole(x[p] * factor);
         h[p] = whole(v * (1.0f / 254.0f));

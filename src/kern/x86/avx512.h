@@ -4,18 +4,12 @@
 #define TI_KERN_X86_AVX512_H
 
 #include "kern/kern.h"
+#include "kern/unroll.h"
 
 #define TI_AVX512   \
     __attribute__(( \
         target("avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,avx512vnni,f16c,avx2")))
 #define TI_AVX512_INLINE static inline __attribute__((always_inline)) TI_AVX512
-
-/* Full unrolling of the loops over registers, at every optimisation level above -O0. */
-#if defined(__clang__)
-#define TI_UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define TI_UNROLL _Pragma("GCC unroll 16")
-#endif
 
 /* Weights stream through once, and rows are too short for the hardware's prefetchers to catch
  * up in time.  Into the second level, because the first has too few buffers for what is on its

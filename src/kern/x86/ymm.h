@@ -17,16 +17,10 @@
 
 #include "base/mem.h"
 #include "kern/pack.h"
+#include "kern/unroll.h"
 
 #define TI_YMM_INLINE static inline __attribute__((always_inline)) TI_YMM_TARGET
 #define TI_YMM_FN static TI_YMM_TARGET
-
-/* Loops over registers are unrolled wholly, at every level of optimisation above -O0. */
-#if defined(__clang__)
-#define TI_YMM_UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define TI_YMM_UNROLL _Pragma("GCC unroll 16")
-#endif
 
 /* Says that a register changes here.  Without it gcc 12 holds two copies of each sum of a long
  * loop, one for the next turn and one for the exit, and spills. */
@@ -88,7 +82,7 @@ TI_YMM_INLINE __m128i reduce4(const __m256i a[4])
 TI_YMM_INLINE void transpose8x4(__m256i out[4], const uint8_t *p, size_t stride)
 {
     __m256i a[4];
-    TI_YMM_UNROLL
+    TI_UNROLL
     for (size_t i = 0; i < 4; i++) {
         __m128i low = _mm_loadu_si128((const void *)(p + i * stride));
         __m128i high = _mm_loadu_si128((const void *)(p + (i + 4) * stride));

@@ -36,7 +36,7 @@ typedef struct block_input {
 
 TI_YMM_INLINE void dots_zero(block_dots *d, const int m)
 {
-    TI_YMM_UNROLL
+    TI_UNROLL
     for (int i = 0; i < 2 * m; i++) {
         d->sum[i / 2][i % 2] = _mm256_setzero_si256();
     }
@@ -46,7 +46,7 @@ TI_YMM_INLINE void dots_zero(block_dots *d, const int m)
 TI_YMM_INLINE void dots_add(block_dots *d, __m256i rows0, __m256i rows8, const block_input *x,
                             size_t c, const int m)
 {
-    TI_YMM_UNROLL
+    TI_UNROLL
     for (int i = 0; i < m; i++) {
         __m256i q = repeat4(x->q + (size_t)i * x->stride + c);
         d->sum[i][0] = dot_add(d->sum[i][0], rows0, q);
@@ -56,7 +56,7 @@ TI_YMM_INLINE void dots_add(block_dots *d, __m256i rows0, __m256i rows8, const b
 
 TI_YMM_INLINE void dots_widen(block_dots *d, const int m)
 {
-    TI_YMM_UNROLL
+    TI_UNROLL
     for (int i = 0; i < 2 * m; i++) {
         d->sum[i / 2][i % 2] = dot_widen(d->sum[i / 2][i % 2]);
     }
@@ -68,7 +68,7 @@ TI_YMM_INLINE void dots_nibbles(block_dots *d, const uint8_t *p, const block_inp
 {
     const __m256i mask = _mm256_set1_epi8(15);
     dots_zero(d, m);
-    TI_YMM_UNROLL
+    TI_UNROLL
     for (size_t g = 0; g < 4; g++) {
         __m256i rows0 = load32(p + g * 64), rows8 = load32(p + g * 64 + 32);
         dots_add(d, _mm256_and_si256(rows0, mask), _mm256_and_si256(rows8, mask), x, g * 4, m);
@@ -85,10 +85,10 @@ TI_YMM_INLINE void dots_pairs(block_dots *d, const uint8_t *p, const block_input
 {
     const __m256i mask = _mm256_set1_epi8(3);
     dots_zero(d, m);
-    TI_YMM_UNROLL
+    TI_UNROLL
     for (size_t g = 0; g < 2; g++) {
         __m256i rows0 = load32(p + g * 64), rows8 = load32(p + g * 64 + 32);
-        TI_YMM_UNROLL
+        TI_UNROLL
         for (size_t j = 0; j < 4; j++) {
             dots_add(d, _mm256_and_si256(rows0, mask), _mm256_and_si256(rows8, mask), x,
                      (g + 2 * j) * 4, m);
@@ -104,7 +104,7 @@ TI_YMM_INLINE void dots_bytes(block_dots *d, const uint8_t *p, const block_input
                               const int m)
 {
     dots_zero(d, m);
-    TI_YMM_UNROLL
+    TI_UNROLL
     for (size_t g = 0; g < 8; g++) {
         __m256i rows0 = load32(p + g * 64), rows8 = load32(p + g * 64 + 32);
 #ifdef TI_YMM_DOT
@@ -114,7 +114,7 @@ TI_YMM_INLINE void dots_bytes(block_dots *d, const uint8_t *p, const block_input
         rows0 = _mm256_xor_si256(rows0, sign);
         rows8 = _mm256_xor_si256(rows8, sign);
         __m256i size0 = _mm256_abs_epi8(rows0), size8 = _mm256_abs_epi8(rows8);
-        TI_YMM_UNROLL
+        TI_UNROLL
         for (int i = 0; i < m; i++) {
             __m256i q = repeat4(x->q + (size_t)i * x->stride + g * 4);
             __m256i p0 = _mm256_maddubs_epi16(size0, _mm256_sign_epi8(q, rows0));
@@ -143,24 +143,24 @@ TI_YMM_INLINE __m256i six_bits(const uint8_t *p, size_t g)
 TI_YMM_INLINE void dots_k6(block_dots *d, const uint8_t *sub, const block_input *x, const int m)
 {
     dots_zero(d, m);
-    TI_YMM_UNROLL
+    TI_UNROLL
     for (size_t half = 0; half < 2; half++) {
         block_dots sums, part;
         dots_zero(&sums, m);
-        TI_YMM_UNROLL
+        TI_UNROLL
         for (size_t g = half * 4; g < half * 4 + 4; g += 2) {
             dots_zero(&part, m);
             dots_add(&part, six_bits(sub + 32, g), six_bits(sub + 64, g), x, g * 4, m);
             dots_add(&part, six_bits(sub + 32, g + 1), six_bits(sub + 64, g + 1), x, g * 4 + 4,
                      m);
             dots_widen(&part, m);
-            TI_YMM_UNROLL
+            TI_UNROLL
             for (int i = 0; i < 2 * m; i++) {
                 sums.sum[i / 2][i % 2] =
                     _mm256_add_epi32(sums.sum[i / 2][i % 2], part.sum[i / 2][i % 2]);
             }
         }
-        TI_YMM_UNROLL
+        TI_UNROLL
         for (int i = 0; i < 2 * m; i++) {
             __m128i bytes =
                 _mm_loadl_epi64((const void *)(sub + half * 16 + (size_t)(i % 2) * 8));
@@ -208,7 +208,7 @@ TI_YMM_INLINE void add_block(__m256 acc[BLOCK_M][2], const block_dots *d, const 
                              const uint8_t *sub, const block_input *x, const ti_layout layout,
                              const int m)
 {
-    TI_YMM_UNROLL
+    TI_UNROLL
     for (size_t h = 0; h < 2; h++) {
         __m256 scale = halves8(unit + h * 16), minimum = scale;
         if (layout == TI_L_G4M) {
@@ -217,7 +217,7 @@ TI_YMM_INLINE void add_block(__m256 acc[BLOCK_M][2], const block_dots *d, const 
             scale = _mm256_mul_ps(scale, bytes8(sub + h * 8));
             minimum = _mm256_mul_ps(halves8(unit + 32 + h * 16), bytes8(sub + 16 + h * 8));
         }
-        TI_YMM_UNROLL
+        TI_UNROLL
         for (int i = 0; i < m; i++) {
             const int32_t *half_sum = x->half_sum + (size_t)i * (x->stride / 16);
             int32_t sum = half_sum[0] + half_sum[1];
@@ -250,7 +250,7 @@ TI_YMM_INLINE void panel_product(float *y, size_t ldy, const ti_mat *w, const ti
                       .scale = x->block_scale + i0 * (x->stride / 32),
                       .stride = x->stride};
     __m256 acc[BLOCK_M][2];
-    TI_YMM_UNROLL
+    TI_UNROLL
     for (int i = 0; i < 2 * m; i++) {
         acc[i / 2][i % 2] = _mm256_setzero_ps();
     }

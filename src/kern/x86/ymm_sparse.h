@@ -52,7 +52,7 @@ TI_YMM_INLINE void add_columns(int32_t *acc, const column_pairs *p, size_t at)
 {
     const __m256i mask = _mm256_set1_epi8(3);
     __m256i s[4][2]; /* rows 64 * i + { 0..7, 16..23 } and 64 * i + { 8..15, 24..31 } */
-    TI_YMM_UNROLL
+    TI_UNROLL
     for (int i = 0; i < 4; i++) {
         s[i][0] = s[i][1] = _mm256_setzero_si256();
     }
@@ -63,21 +63,21 @@ TI_YMM_INLINE void add_columns(int32_t *acc, const column_pairs *p, size_t at)
         __m256i a = load32(p->a[j] + at), b = load32(p->b[j] + at);
         __m256i low = _mm256_unpacklo_epi8(a, b), high = _mm256_unpackhi_epi8(a, b);
         __m256i q = _mm256_set1_epi16(p->q[j]);
-        TI_YMM_UNROLL
+        TI_UNROLL
         for (int i = 0; i < 4; i++) {
             __m256i l = _mm256_and_si256(_mm256_srli_epi16(low, 2 * i), mask);
             __m256i h = _mm256_and_si256(_mm256_srli_epi16(high, 2 * i), mask);
             s[i][0] = _mm256_add_epi16(s[i][0], _mm256_maddubs_epi16(l, q));
             s[i][1] = _mm256_add_epi16(s[i][1], _mm256_maddubs_epi16(h, q));
         }
-        TI_YMM_UNROLL
+        TI_UNROLL
         for (int i = 0; i < 4; i++) {
             TI_YMM_KEEP(s[i][0]);
             TI_YMM_KEEP(s[i][1]);
         }
     }
     __m256i sum = _mm256_set1_epi32(p->sum);
-    TI_YMM_UNROLL
+    TI_UNROLL
     for (int i = 0; i < 4; i++) {
         add_lanes(acc + 64 * i, s[i][0], sum);
         add_lanes(acc + 64 * i + 8, s[i][1], sum);
@@ -109,14 +109,14 @@ TI_YMM_FN void qk_i8(float *s, const int8_t *q, float qscale, ti_kv_view k, size
     for (size_t j = 0; j < n; j += 4) {
         const int8_t *row[4];
         __m256i sum[4];
-        TI_YMM_UNROLL
+        TI_UNROLL
         for (size_t i = 0; i < 4; i++) {
             row[i] = (const int8_t *)k.data + (j + i < n ? j + i : n - 1) * k.stride;
             sum[i] = _mm256_setzero_si256();
         }
         for (size_t c = 0; c < d; c += 16) {
             __m256i a = bytes16(q + c);
-            TI_YMM_UNROLL
+            TI_UNROLL
             for (int i = 0; i < 4; i++) {
                 sum[i] = _mm256_add_epi32(sum[i], _mm256_madd_epi16(a, bytes16(row[i] + c)));
             }

@@ -69,7 +69,7 @@ TI_YMM_INLINE void t5_step(t5_sums *s, const t5_tables *t, __m256i nibbles, cons
         t5_lookup(t, _mm256_and_si256(nibbles, _mm256_set1_epi8(15)), t5_spread(bits));
     __m256i row0 = _mm256_and_si256(codes, one), row1 = _mm256_and_si256(codes, four);
     __m256i row2 = _mm256_and_si256(_mm256_srli_epi16(codes, 4), one);
-    TI_YMM_UNROLL
+    TI_UNROLL
     for (int i = 0; i < m; i++) {
         __m256i a = load32(q + (size_t)i * stride);
         s->acc[i][0] = dot_add(s->acc[i][0], row0, a);
@@ -90,33 +90,33 @@ TI_YMM_INLINE void t5_panel(int32_t *dots, const uint8_t *panel, size_t kp, cons
     const size_t most = 512; /* 16 additions of 32 columns */
 #endif
     __m256i total[T5_DIRECT_MAX][4];
-    TI_YMM_UNROLL
+    TI_UNROLL
     for (int i = 0; i < 4 * m; i++) {
         total[i / 4][i % 4] = _mm256_setzero_si256();
     }
     for (size_t c = 0; c < kp;) {
         size_t end = kp - c < most ? kp : c + most;
         t5_sums s;
-        TI_YMM_UNROLL
+        TI_UNROLL
         for (int i = 0; i < 3 * m; i++) {
             s.acc[i / 3][i % 3] = _mm256_setzero_si256();
         }
         for (; c < end; c += 128) {
             _mm_prefetch((const void *)(ahead + c / 2), _MM_HINT_T1);
             _mm_prefetch((const void *)(ahead + kp / 2 + c / 8), _MM_HINT_T1);
-            TI_YMM_UNROLL
+            TI_UNROLL
             for (size_t h = 0; h < 64; h += 32) {
                 const uint8_t *bits = panel + kp / 2 + (c + h) / 8;
                 __m256i n = load32(panel + c / 2 + h), high = _mm256_srli_epi16(n, 4);
                 t5_step(&s, &t, n, bits, q + c + h, stride, m);
                 t5_step(&s, &t, high, bits + 8, q + c + 64 + h, stride, m);
             }
-            TI_YMM_UNROLL
+            TI_UNROLL
             for (int i = 0; i < 3 * m; i++) {
                 TI_YMM_KEEP(s.acc[i / 3][i % 3]);
             }
         }
-        TI_YMM_UNROLL
+        TI_UNROLL
         for (int i = 0; i < m; i++) {
             __m256i *sum = total[i], zero = _mm256_setzero_si256();
             sum[0] = _mm256_add_epi32(sum[0], dot_widen(s.acc[i][0]));
@@ -124,7 +124,7 @@ TI_YMM_INLINE void t5_panel(int32_t *dots, const uint8_t *panel, size_t kp, cons
             sum[2] = _mm256_add_epi32(sum[2], dot_widen(s.acc[i][2]));
         }
     }
-    TI_YMM_UNROLL
+    TI_UNROLL
     for (int i = 0; i < m; i++) {
         int32_t sums[4];
         _mm_storeu_si128((void *)sums, reduce4(total[i]));

@@ -81,25 +81,25 @@ TI_YMM_INLINE __m128i t2_sums(const uint8_t *const row[4], const uint8_t *const 
     const size_t most = 256; /* 16 additions of 4 * codes */
 #endif
     __m256i total[4];
-    TI_YMM_UNROLL
+    TI_UNROLL
     for (int v = 0; v < 4; v++) {
         total[v] = _mm256_setzero_si256();
     }
     for (size_t at = 0; at < row_bytes;) {
         size_t end = row_bytes - at < most ? row_bytes : at + most;
         __m256i one[4], four[4];
-        TI_YMM_UNROLL
+        TI_UNROLL
         for (int v = 0; v < rows * m; v++) {
             one[v] = four[v] = _mm256_setzero_si256();
         }
         for (; at < end; at += 32) {
             const int8_t *a = q + at / 64 * 256 + at % 64;
-            TI_YMM_UNROLL
+            TI_UNROLL
             for (int v = 0; v < rows; v++) {
                 __m256i codes[4];
                 t2_decode(codes, load32(row[v] + at));
                 _mm_prefetch((const void *)(ahead[v] + at), _MM_HINT_T1);
-                TI_YMM_UNROLL
+                TI_UNROLL
                 for (int i = 0; i < m; i++) {
                     const int8_t *b = a + (size_t)i * stride;
                     int s = v * m + i;
@@ -109,13 +109,13 @@ TI_YMM_INLINE __m128i t2_sums(const uint8_t *const row[4], const uint8_t *const 
                     four[s] = dot_add(four[s], codes[3], load32(b + 192));
                 }
             }
-            TI_YMM_UNROLL
+            TI_UNROLL
             for (int v = 0; v < rows * m; v++) {
                 TI_YMM_KEEP(one[v]);
                 TI_YMM_KEEP(four[v]);
             }
         }
-        TI_YMM_UNROLL
+        TI_UNROLL
         for (int v = 0; v < rows * m; v++) {
             total[v] = _mm256_add_epi32(total[v], dot_widen_1_4(one[v], four[v]));
         }
@@ -205,19 +205,19 @@ TI_YMM_INLINE void tile_product(int32_t *dots, const uint8_t *tile, const int8_t
     while (tile < end) {
         const uint8_t *stop = end - tile < SUM_COLUMNS * 16 ? end : tile + SUM_COLUMNS * 16;
         __m256i acc[TILE_M][2];
-        TI_YMM_UNROLL
+        TI_UNROLL
         for (int i = 0; i < m; i++) {
             acc[i][0] = acc[i][1] = _mm256_setzero_si256();
         }
         do {
             __m256i rows0 = load32(tile), rows8 = load32(tile + 32);
-            TI_YMM_UNROLL
+            TI_UNROLL
             for (int i = 0; i < m; i++) {
                 __m256i four = repeat4(q + (size_t)i * stride);
                 acc[i][0] = dot_add(acc[i][0], rows0, four);
                 acc[i][1] = dot_add(acc[i][1], rows8, four);
             }
-            TI_YMM_UNROLL
+            TI_UNROLL
             for (int i = 0; i < m; i++) {
                 TI_YMM_KEEP(acc[i][0]);
                 TI_YMM_KEEP(acc[i][1]);
@@ -225,7 +225,7 @@ TI_YMM_INLINE void tile_product(int32_t *dots, const uint8_t *tile, const int8_t
             tile += 64;
             q += 4;
         } while (tile != stop);
-        TI_YMM_UNROLL
+        TI_UNROLL
         for (int i = 0; i < 2 * m; i++) {
             __m256i sum = dot_widen(acc[i / 2][i % 2]);
             _mm256_storeu_si256((void *)(dots + i * 8),
