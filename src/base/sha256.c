@@ -181,10 +181,11 @@ void ti_sha256_add(ti_sha256 *hash, const void *bytes, size_t len)
 /* Appends 0x80, zeros and the length in bits to a copy of what is left. */
 void ti_sha256_end(const ti_sha256 *hash, uint8_t digest[TI_SHA256_BYTES])
 {
-    uint8_t last[2 * TI_SHA256_BLOCK] = {0};
+    uint8_t last[2 * TI_SHA256_BLOCK];
     uint32_t state[8];
     size_t held = hash->bytes % TI_SHA256_BLOCK;
     size_t blocks = held + 9 > TI_SHA256_BLOCK ? 2 : 1;
+    memset(last + held, 0, blocks * TI_SHA256_BLOCK - held);
     uint8_t *length = last + blocks * TI_SHA256_BLOCK - 8;
     memcpy(state, hash->state, sizeof state);
     if (held > 0) {

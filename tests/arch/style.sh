@@ -7,7 +7,8 @@ list=$TERN_BUILD/style.list
 report=$TERN_BUILD/style.report
 : >"$report"
 find include src tests fuzz bench examples tools cmake docs/reference .ci dev CMakeLists.txt \
-    -type f ! -path 'tests/data/*' ! -path 'fuzz/corpora/*' ! -name '*.md' -print | sort >"$list"
+    -type f ! -path 'tests/data/*' ! -path 'fuzz/corpora/*' ! -name '*.md' ! -name '*.go' \
+    ! -name go.sum -print | sort >"$list"
 files=$(cat "$list")
 c_files=$(grep '\.[ch]$' "$list")
 

@@ -210,7 +210,7 @@ static void test_known_roots(void **state)
  * ---------------------------------------------------------------------- */
 
 enum { LEAVES = 150 };
-static const ti_hash *all_leaves; /* of the test that is running */
+static ti_hash all_leaves[LEAVES];
 
 /* RFC 6962 section 2.1, word for word. */
 static ti_hash tree_hash(const ti_hash *leaves, size_t n)
@@ -238,22 +238,21 @@ static tern_status node_of(void *user, ti_hash *out, unsigned level, uint64_t in
     return TERN_OK;
 }
 
-static void make_leaves(ti_hash leaves[LEAVES])
+static const ti_hash *make_leaves(void)
 {
     for (unsigned i = 0; i < LEAVES; i++) {
         uint8_t b = (uint8_t)i;
-        ti_merkle_leaf(&leaves[i], &b, 1);
+        ti_merkle_leaf(&all_leaves[i], &b, 1);
     }
-    all_leaves = leaves;
+    return all_leaves;
 }
 
 /* A proof with one bit changed, one hash fewer, one more, must not hold. */
 static void test_inclusion_of_all(void **state)
 {
-    ti_hash leaves[LEAVES];
+    const ti_hash *leaves = make_leaves();
     ti_nodes nodes = {node_of, NULL};
     (void)state;
-    make_leaves(leaves);
     for (uint64_t n = 1; n <= LEAVES; n += n < 40 ? 1 : 13) {
         ti_hash root = tree_hash(leaves, (size_t)n), made;
         ti_frontier edge;
@@ -289,10 +288,10 @@ static void test_inclusion_of_all(void **state)
 
 static void test_consistency_of_all(void **state)
 {
-    ti_hash leaves[LEAVES], empty;
+    const ti_hash *leaves = make_leaves();
+    ti_hash empty;
     ti_nodes nodes = {node_of, NULL};
     (void)state;
-    make_leaves(leaves);
     ti_merkle_empty(&empty);
     for (uint64_t n = 1; n <= LEAVES; n += n < 36 ? 1 : 19) {
         ti_hash newer = tree_hash(leaves, (size_t)n);
@@ -321,11 +320,10 @@ static void test_consistency_of_all(void **state)
 /* Every subtree has the root that the definition gives; other ranges are refused. */
 static void test_every_subtree(void **state)
 {
-    ti_hash leaves[LEAVES];
+    const ti_hash *leaves = make_leaves();
     ti_nodes nodes = {node_of, NULL};
     unsigned n = 0;
     (void)state;
-    make_leaves(leaves);
     for (uint64_t end = 1; end <= 130; end++) {
         for (uint64_t start = 0; start < end; start++) {
             ti_hash h, want;
@@ -485,7 +483,7 @@ static void test_tlog_proof(void **state)
 {
     ti_note_signer signer;
     uint8_t seed[32] = {7};
-    ti_hash leaves[LEAVES];
+    const ti_hash *leaves = make_leaves();
     ti_nodes nodes = {node_of, NULL};
     ti_buf note = {0}, text = {0}, again = {0};
     ti_checkpoint c = {.origin = "example.com/log", .size = 100}, got;
@@ -494,7 +492,6 @@ static void test_tlog_proof(void **state)
     uint8_t entry = 42;
     tern_err err;
     (void)state;
-    make_leaves(leaves);
     c.root = tree_hash(leaves, 100);
     assert_int_equal(
         ti_note_signer_make(&signer, "example.com/log", TI_NOTE_ED25519, seed, &err), TERN_OK);
