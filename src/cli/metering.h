@@ -87,6 +87,7 @@ typedef struct ti_meter_run_args {
 extern const ti_opt ti_meter_run_opts[];
 extern const ti_operand ti_meter_run_operands[];
 extern const ti_meter_run_args ti_meter_run_defaults;
+/* tern meter -- CMD: runs the command and reports its energy on stderr or to a file. */
 tern_status ti_meter_run(const void *values, const ti_operands *given, tern_err *err);
 
 #endif

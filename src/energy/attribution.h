@@ -75,6 +75,7 @@ void ti_attribution_end(ti_attribution *a, uint32_t id, ti_share *out);
 /* A request's share so far. */
 ti_share ti_attribution_share(const ti_attribution *a, uint32_t id);
 
+/* What was handed in and where it went so far: the parts add up to the readings (C7). */
 ti_attribution_sum ti_attribution_total(const ti_attribution *a);
 
 /* Divides `total` by largest remainders: part[i] is total * weight[i] / sum, rounded down or

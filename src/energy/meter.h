@@ -104,11 +104,12 @@ typedef struct ti_meter_env {
     void *perf_ctx;
 } ti_meter_env;
 
+enum { TI_METERS_MAX = 4096 };
+
 /* Finds all meters.  A kind that is not there gives one entry with TI_METER_ABSENT, so that
  * somebody can be told why.  Reads a few hundred small files at most, about a millisecond.
  * Errors: TERN_NOMEM, TERN_LIMIT (more than TI_METERS_MAX).  What cannot be read is no error.
  */
-enum { TI_METERS_MAX = 4096 };
 tern_status ti_meter_list(ti_meter_set *out, const ti_meter_env *env, tern_err *err);
 
 /* Frees the set and the texts in it.  Zeroed is allowed. */
@@ -135,6 +136,7 @@ typedef enum ti_meter_role {
     TI_ROLES
 } ti_meter_role;
 
+/* Words for people and JSON: "counted", "duplicate", ...  Static. */
 const char *ti_meter_role_name(ti_meter_role role);
 
 /* What the counted meters hold together (bits of ti_selection.covers). */
@@ -172,6 +174,7 @@ typedef struct ti_time {
     uint64_t boot_ns; /* since boot, sleep included: goes back only over a reboot */
 } ti_time;
 
+/* Returns both clocks now; thread-safe, some 50 ns. */
 ti_time ti_time_now(void);
 
 /* Why a reading holds no value (bits of ti_reading.flags); 0 = it does. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/jval.h"
+#include "base/str.h"
 
 static const char module[] = "dsse";
 
@@ -104,7 +105,8 @@ static tern_status decode(uint8_t **out, size_t *n, ti_arena *arena, const ti_jv
     if (!data) {
         return ti_fail_nomem(err, module, cap, key);
     }
-    for (size_t i = 0; i < sizeof base64_alphabets / sizeof *base64_alphabets; i++) {
+    bool ascii = ti_ascii(text.data, text.len);
+    for (size_t i = 0; ascii && i < sizeof base64_alphabets / sizeof *base64_alphabets; i++) {
         if (sodium_base642bin(data, cap, text.data, text.len, NULL, &used, NULL,
                               base64_alphabets[i]) == 0) {
             data[used] = 0;

@@ -4,6 +4,7 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "base/str.h"
 #include "ledger/ocmf.h"
 
 static const char module[] = "ocmf";
@@ -35,8 +36,8 @@ enum { UNCOMPRESSED = 0x04, POINT_P256 = 65 };
 static bool decode(uint8_t *out, size_t cap, size_t *n, const char *text, size_t len)
 {
     return sodium_hex2bin(out, cap, text, len, " \t\r\n:", n, NULL) == 0 ||
-           sodium_base642bin(out, cap, text, len, " \t\r\n", n, NULL,
-                             sodium_base64_VARIANT_ORIGINAL) == 0;
+           (ti_ascii(text, len) && sodium_base642bin(out, cap, text, len, " \t\r\n", n, NULL,
+                                                     sodium_base64_VARIANT_ORIGINAL) == 0);
 }
 
 tern_status ti_ec_key_parse(ti_ec_key *out, const char *text, size_t len, tern_err *err)

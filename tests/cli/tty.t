@@ -4,8 +4,9 @@
 $ tern model synth tiny-llama -o tiny.gguf && set_key tiny.gguf chat.gguf tokenizer.chat_template "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 
 # A line about the answer, only there.
-$ script -qec 'tern run -m tiny.gguf -n 4 hello' /dev/null </dev/null | tail -n 1 | tr -d '\r'
+$ script -qec 'tern run -m tiny.gguf -n 4 hello' /dev/null </dev/null | tail -n 2 | tr -d '\r'
 >~ 4 tokens, * tokens/s; prompt 5 tokens, * tokens/s; ended by: length
+>~ 4 tokens * receipt *
 $ tern run -m tiny.gguf -n 4 hello >/dev/null
 $ script -qec 'tern run -q -m tiny.gguf -n 4 hello' /dev/null </dev/null | grep -c 'ended by'
 > 0

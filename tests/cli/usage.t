@@ -165,7 +165,7 @@ $ tern --quiet run
 
 # --- doctor and lists
 
-$ tern doctor | sed -n '$p' | cut -c1-17
+$ tern doctor | grep '^ok *libraries' | cut -c1-17
 > ok      libraries
 
 $ tern doctor >/dev/null
