@@ -266,11 +266,10 @@ static void walk_one(void *to, const char *name, int is_dir)
         return;
     }
     int n = snprintf(f->names + before, sizeof f->names - before, "/%s", name);
-    if (n < 0 || (size_t)n >= sizeof f->names - before) {
-        fault(f, f->names, "not a file of a log");
-    } else if (is_dir) {
+    bool fits = n >= 0 && (size_t)n < sizeof f->names - before;
+    if (fits && is_dir) {
         walk(f);
-    } else if (!ti_tile_path_read(&id, f->names, before + (size_t)n)) {
+    } else if (!fits || !ti_tile_path_read(&id, f->names, before + (size_t)n)) {
         fault(f, f->names, "not a file of a log");
     } else {
         uint32_t now = ti_tile_width(id.level, id.index, f->stated.n);

@@ -133,7 +133,7 @@ tern_status ti_wal_scan(ti_wal *wal, ti_log_at *at, uint64_t number, ti_wal_reco
                         void *user, uint64_t *next, uint64_t *torn, tern_err *err);
 
 /* The numbers of the segments there are, ascending; free with free(). */
-tern_status ti_wal_list(uint64_t **numbers, size_t *n, ti_log_at *at, tern_err *err);
+tern_status ti_wal_list(uint64_t **out, size_t *n, ti_log_at *at, tern_err *err);
 
 /* --- the log itself
  * ----------------------------------------------------------------------------- */

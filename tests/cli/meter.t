@@ -183,8 +183,9 @@ $ tern meter calibrate --idle-watts -3 --full-watts 9.5
 !~ tern: meter calibrate: option '--idle-watts': '-3' is not a number *
 ? 2
 
-# Measured: 5 W for a while, then 20 W.
-$ printf '%s\n' 'e=0; i=0; while [ $i -lt 50 ]; do e=$((e + (i < 14 ? 500000 : 2000000))); echo $e >s/sys/class/powercap/intel-rapl:0/energy_uj; i=$((i + 1)); sleep 0.1; done' >power; sh power & tern meter calibrate --sysroot s --seconds 1 | sed 's/  */ /g'; kill $!
+# Measured: 5 W for a while, then 20 W.  The counter is overwritten in place: a file that is cut
+# first would be empty for a moment.
+$ printf '%s\n' 'e=1000000; i=0; while [ $i -lt 50 ]; do e=$((e + (i < 14 ? 500000 : 2000000))); echo $e 1<>s/sys/class/powercap/intel-rapl:0/energy_uj; i=$((i + 1)); sleep 0.1; done' >power; echo 1000000 >s/sys/class/powercap/intel-rapl:0/energy_uj; sh power & tern meter calibrate --sysroot s --seconds 1 | sed 's/  */ /g'; kill $!
 ! idle, 1 s: please leave the machine alone
 ! loaded, 1 s: 1 threads
 >~  idle [1-5].* W

@@ -90,8 +90,8 @@ static void fail_fills_the_record(void **state)
     assert_int_equal(ti_fail_nomem(&err, "pool", UINT64_MAX, "a pool"), TERN_NOMEM);
     assert_string_equal(err.message, "out of memory: 18446744073709551615 bytes for a pool");
 
-    ti_fail(&err, TERN_IO, "a module with a long name", 0, "x");
-    assert_string_equal(err.module, "a module with a");
+    ti_fail(&err, TERN_IO, "a module with a very long name", 0, "x");
+    assert_string_equal(err.module, "a module with a very lo");
     /* a message that contains the one it replaces */
     ti_fail(&err, TERN_IO, "file", 0, "first");
     ti_fail(&err, TERN_CORRUPT, err.module, 0, "second: %s", err.message);
