@@ -140,7 +140,8 @@ static tern_status report(const append_args *args, const appending *a, tern_err 
 {
     if (!args->json) {
         for (uint64_t i = 0; i < a->n; i++) {
-            ti_printf("%llu\n", (unsigned long long)(a->first + i));
+            unsigned long long at = a->first + i;
+            ti_printf("%llu\n", at);
         }
         return TERN_OK;
     }

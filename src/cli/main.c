@@ -33,6 +33,7 @@ static tern_status perform(const ti_command *cmd, int argc, char **argv, tern_er
         ti_hint("'tern %s%s--help' lists the commands", cmd->name, *cmd->name ? " " : "");
         return ti_fail(err, TERN_USAGE, cmd->name, TI_NO_OFFSET, "a command is missing");
     }
+    TI_ASSERT(cmd->run); /* a command without has others under it */
     return cmd->run(args, &operands, err);
 }
 
