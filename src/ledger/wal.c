@@ -254,7 +254,7 @@ tern_status ti_wal_scan(ti_wal *wal, ti_log_at *at, uint64_t number, ti_wal_reco
 {
     ti_wal seen = {.file = -1, .number = number};
     ti_buf text = {0};
-    uint8_t sum[TI_SHA256_BYTES];
+    uint8_t sum[TI_SHA256_BYTES] = {0};
     const char *path = ti_log_name(at, "wal/%010" PRIu64, number);
     TI_TRY(ti_log_read(&text, at->io, path, SIZE_MAX / 2, NULL, err));
     const uint8_t *bytes = (const uint8_t *)text.data;
