@@ -71,10 +71,14 @@ TI_VEC_INLINE void load_lanes(ti_vf v[PARTS], const float *x, size_t i, size_t n
 
 TI_VEC_INLINE void store_lanes(float *x, const ti_vf v[PARTS], size_t i, size_t n)
 {
+    float all[TI_LANES];
+    float *to = n - i < TI_LANES ? all : x + i;
+    TI_UNROLL
+    for (int p = 0; p < PARTS; p++) {
+        store(to + p * WIDTH, v[p]);
+    }
     if (n - i < TI_LANES) {
-        memcpy(x + i, v, (n - i) * sizeof *x);
-    } else {
-        memcpy(x + i, v, TI_LANES * sizeof *x);
+        memcpy(x + i, all, (n - i) * sizeof *x);
     }
 }
 
