@@ -15,8 +15,8 @@
 /* How long a thread that waits stays awake: about 20 us (a pause is 40-140 cycles on x86), then
  * about 100 us in which it offers its CPU to others, one of which may be the thread that it
  * waits for.  Together longer than the gap between two phases of a step and than sampling
- * between two steps, far shorter than the gap between two requests.  Waking a thread costs 50 us
- * and more where the CPU is a virtual one; without the offers, two threads on one CPU (the
+ * between two steps, far shorter than the gap between two requests.  Waking a thread costs 50
+ * us and more where the CPU is a virtual one; without the offers, two threads on one CPU (the
  * other being busy with something else) took 250 us for each phase. */
 enum { SPINS = 500, OFFERS = 200 };
 

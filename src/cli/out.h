@@ -20,8 +20,8 @@ void ti_out_setup(bool quiet, uint32_t color);
 /* True after ti_out_setup(true, ...). */
 bool ti_out_quiet(void);
 
-/* Makes the process exit with `code` whatever the command returns: it ran another program, whose
- * answer this is. */
+/* Makes the process exit with `code` whatever the command returns: it ran another program,
+ * whose answer this is. */
 void ti_exit_with(int code);
 
 /* The code to exit with: the one given to ti_exit_with(), else `code`. */

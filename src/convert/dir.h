@@ -6,8 +6,8 @@
 #include <stdbool.h>
 
 #include "base/err.h"
-#include "base/mem.h"
 #include "base/jval.h"
+#include "base/mem.h"
 
 /* Joins a directory and a name; NULL when there is no memory. */
 char *ti_dir_path(ti_arena *arena, const char *dir, ti_str name);

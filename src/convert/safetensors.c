@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/le.h"
 #include "base/jval.h"
+#include "base/le.h"
 
 static const char MODULE[] = "safetensors";
 

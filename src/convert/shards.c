@@ -6,8 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "convert/dir.h"
 #include "base/jval.h"
+#include "convert/dir.h"
 
 static const char MODULE[] = "safetensors";
 static const char SINGLE[] = "model.safetensors";
