@@ -156,7 +156,7 @@ static tern_status report(const append_args *args, const appending *a, tern_err 
     return status;
 }
 
-static tern_status perform(const void *values, const ti_operands *given, tern_err *err)
+static tern_status run(const void *values, const ti_operands *given, tern_err *err)
 {
     const append_args *args = values;
     const char *dir = given->items[0];
@@ -189,16 +189,6 @@ static tern_status perform(const void *values, const ti_operands *given, tern_er
     return status;
 }
 
-/* "No" is an answer here, and it has a reason. */
-static tern_status run(const void *values, const ti_operands *given, tern_err *err)
-{
-    tern_status status = perform(values, given, err);
-    if (status == TERN_NO) {
-        ti_report(err);
-    }
-    return status;
-}
-
 const ti_command ti_cmd_log_append = {
     .name = "log append",
     .summary = "append entries and publish them",
@@ -210,5 +200,6 @@ const ti_command ti_cmd_log_append = {
     .operands = operands,
     .defaults = &defaults,
     .size = sizeof defaults,
+    .says_why_not = true,
     .run = run,
 };

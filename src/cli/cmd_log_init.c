@@ -39,7 +39,7 @@ static const ti_operand operands[] = {
     {0},
 };
 
-static tern_status perform(const void *values, const ti_operands *given, tern_err *err)
+static tern_status run(const void *values, const ti_operands *given, tern_err *err)
 {
     const init_args *args = values;
     const char *dir = given->items[0];
@@ -68,16 +68,6 @@ static tern_status perform(const void *values, const ti_operands *given, tern_er
     return status;
 }
 
-/* "No" is an answer here, and it has a reason. */
-static tern_status run(const void *values, const ti_operands *given, tern_err *err)
-{
-    tern_status status = perform(values, given, err);
-    if (status == TERN_NO) {
-        ti_report(err);
-    }
-    return status;
-}
-
 const ti_command ti_cmd_log_init = {
     .name = "log init",
     .summary = "make an empty log and its key",
@@ -89,5 +79,6 @@ const ti_command ti_cmd_log_init = {
     .operands = operands,
     .defaults = &defaults,
     .size = sizeof defaults,
+    .says_why_not = true,
     .run = run,
 };

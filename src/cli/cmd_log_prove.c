@@ -102,7 +102,7 @@ static tern_status make_proof(const prove_args *args, const ti_operands *given, 
     return status;
 }
 
-static tern_status perform(const void *values, const ti_operands *given, tern_err *err)
+static tern_status run(const void *values, const ti_operands *given, tern_err *err)
 {
     const prove_args *args = values;
     ti_buf proof = {0};
@@ -125,16 +125,6 @@ static tern_status perform(const void *values, const ti_operands *given, tern_er
     return status;
 }
 
-/* "No" is an answer here, and it has a reason. */
-static tern_status run(const void *values, const ti_operands *given, tern_err *err)
-{
-    tern_status status = perform(values, given, err);
-    if (status == TERN_NO) {
-        ti_report(err);
-    }
-    return status;
-}
-
 const ti_command ti_cmd_log_prove = {
     .name = "log prove",
     .summary = "prove that an entry is in a log, or that it only grew",
@@ -148,5 +138,6 @@ const ti_command ti_cmd_log_prove = {
     .operands = operands,
     .defaults = &defaults,
     .size = sizeof defaults,
+    .says_why_not = true,
     .run = run,
 };

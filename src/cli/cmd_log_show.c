@@ -101,7 +101,7 @@ static tern_status show_entries(ti_log_view *view, char **items, int n, bool as_
     return status;
 }
 
-static tern_status perform(const void *values, const ti_operands *given, tern_err *err)
+static tern_status run(const void *values, const ti_operands *given, tern_err *err)
 {
     const show_args *args = values;
     ti_log_view *view;
@@ -110,16 +110,6 @@ static tern_status perform(const void *values, const ti_operands *given, tern_er
         given->n > 1 ? show_entries(view, given->items + 1, given->n - 1, args->json, err)
                      : show_head(view, args->json, err);
     ti_log_view_close(view);
-    return status;
-}
-
-/* "No" is an answer here, and it has a reason. */
-static tern_status run(const void *values, const ti_operands *given, tern_err *err)
-{
-    tern_status status = perform(values, given, err);
-    if (status == TERN_NO) {
-        ti_report(err);
-    }
     return status;
 }
 
@@ -132,5 +122,6 @@ const ti_command ti_cmd_log_show = {
     .operands = operands,
     .defaults = &defaults,
     .size = sizeof defaults,
+    .says_why_not = true,
     .run = run,
 };

@@ -34,7 +34,11 @@ static tern_status perform(const ti_command *cmd, int argc, char **argv, tern_er
         return ti_fail(err, TERN_USAGE, cmd->name, TI_NO_OFFSET, "a command is missing");
     }
     TI_ASSERT(cmd->run); /* a command without has others under it */
-    return cmd->run(args, &operands, err);
+    tern_status status = cmd->run(args, &operands, err);
+    if (status == TERN_NO && cmd->says_why_not) {
+        ti_report(err);
+    }
+    return status;
 }
 
 /* `tern`, `tern --version`, and commands with what follows them. */

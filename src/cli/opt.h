@@ -87,7 +87,8 @@ struct ti_command {
     const void *defaults;          /* struct that the options' offsets point into, or NULL */
     size_t size;                   /* of that struct, at most TI_ARGS_MAX */
     const ti_command *const *subs; /* commands below this one, NULL-terminated, or NULL */
-    bool runs_others; /* the first operand begins another command: its options are not ours */
+    bool runs_others;  /* the first operand begins another command: its options are not ours */
+    bool says_why_not; /* run() gives TERN_NO with a reason that is to be reported */
     tern_status (*run)(const void *args, const ti_operands *operands, tern_err *err);
 };
 
