@@ -78,17 +78,15 @@ static void gate_fini(gate *g)
 
 static void gate_wait(gate *g, unsigned seen)
 {
-    for (int i = 0; i < SPINS; i++) {
+    for (int i = 0; i < SPINS + OFFERS; i++) {
         if (atomic_load_explicit(&g->value, memory_order_acquire) != seen) {
             return;
         }
-        relax();
-    }
-    for (int i = 0; i < OFFERS; i++) {
-        if (atomic_load_explicit(&g->value, memory_order_acquire) != seen) {
-            return;
+        if (i < SPINS) {
+            relax();
+        } else {
+            (void)sched_yield();
         }
-        (void)sched_yield();
     }
     pthread_mutex_lock(&g->mutex);
     atomic_fetch_add(&g->sleepers, 1);
