@@ -10,11 +10,6 @@ static const char *const kinds[] = {"average", "marginal"};
 static const char *const scopes[] = {"life-cycle", "operational"};
 static const char *const methods[] = {"location", "market"};
 
-bool ti_basis_equal(ti_basis a, ti_basis b)
-{
-    return a.kind == b.kind && a.scope == b.scope && a.method == b.method;
-}
-
 unsigned ti_basis_rank(ti_basis b)
 {
     return (unsigned)b.kind * 4 + (unsigned)b.scope * 2 + (unsigned)b.method;

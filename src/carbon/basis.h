@@ -11,23 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/basis.h"
 #include "base/err.h"
-
-/* Which plants: all that run, or those that run because of this load. */
-typedef enum ti_basis_kind { TI_AVERAGE = 0, TI_MARGINAL } ti_basis_kind;
-
-/* How much of a plant's life: all of it (built, fuelled, run), or what leaves it as it runs. */
-typedef enum ti_basis_scope { TI_LIFE_CYCLE = 0, TI_OPERATIONAL } ti_basis_scope;
-
-/* Whose electricity: that of the place, or of the contracts and certificates bought (the two
- * methods of the GHG Protocol's scope 2 guidance). */
-typedef enum ti_basis_method { TI_LOCATION = 0, TI_MARKET } ti_basis_method;
-
-typedef struct ti_basis {
-    ti_basis_kind kind;
-    ti_basis_scope scope;
-    ti_basis_method method;
-} ti_basis;
 
 /* Emissions per energy.  At most TI_INTENSITY_MAX_MG_KWH. */
 typedef struct ti_intensity {
@@ -41,13 +26,7 @@ typedef struct ti_carbon {
     ti_basis basis;
 } ti_carbon;
 
-/* More than three times what the dirtiest grid emits: beyond it, a unit was mistaken. */
-#define TI_INTENSITY_MAX_MG_KWH UINT64_C(5000000)
-
 enum { TI_BASIS_TEXT = 40, TI_BASES = 8 };
-
-/* True when both count the same thing. */
-bool ti_basis_equal(ti_basis a, ti_basis b);
 
 /* 0 to TI_BASES - 1, for order; 0 is average, life-cycle, location. */
 unsigned ti_basis_rank(ti_basis b);
