@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "cli/cmd.h"
 #include "cli/out.h"
+#include "ledger/base64.h"
 #include "ledger/log.h"
 
 typedef struct prove_args {

@@ -5,6 +5,7 @@
 
 #include "cli/cmd.h"
 #include "cli/out.h"
+#include "ledger/base64.h"
 #include "ledger/log.h"
 
 typedef struct show_args {

@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "ledger/base64.h"
+
 enum { DECIMAL_MAX = 19 }; /* digits of 2^63 */
 
 bool ti_decimal_read(uint64_t *out, const char *text, size_t len)
@@ -23,66 +25,6 @@ bool ti_decimal_read(uint64_t *out, const char *text, size_t len)
     }
     *out = value;
     return true;
-}
-
-static const char alphabet[] =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-/* Value of a character, or -1.  (Not libsodium's decoder: 1.0.18 takes bytes over 127 for
- * characters of the alphabet.) */
-static int value_of(char c)
-{
-    const char *found = c == '\0' ? NULL : strchr(alphabet, c);
-    return found ? (int)(found - alphabet) : -1;
-}
-
-bool ti_base64_valid(const char *text, size_t len)
-{
-    size_t pads = 0;
-    while (pads < 2 && pads < len && text[len - 1 - pads] == '=') {
-        pads++;
-    }
-    for (size_t i = 0; i < len - pads; i++) {
-        if (value_of(text[i]) < 0) {
-            return false;
-        }
-    }
-    return len % 4 == 0;
-}
-
-bool ti_base64_read(uint8_t *out, size_t size, const char *text, size_t len)
-{
-    size_t pads = (3 - size % 3) % 3, at = 0;
-    uint32_t bits = 0;
-    if (len != (size + 2) / 3 * 4 || !ti_base64_valid(text, len) ||
-        (pads > 0 && text[len - pads] != '=') ||
-        (pads < 2 && pads < len && text[len - 1 - pads] == '=')) {
-        return false;
-    }
-    for (size_t i = 0; i < len - pads; i++) {
-        bits = bits << 6 | (uint32_t)value_of(text[i]);
-        if (i % 4 != 0) { /* 6 bits more complete a byte; 2, 4 or 6 of them are left */
-            unsigned left = 6 - 2 * (unsigned)(i % 4);
-            out[at++] = (uint8_t)(bits >> left);
-        }
-    }
-    /* What is left in the last character must be zeros: there is one form only. */
-    unsigned left = pads == 0 ? 0 : 2 * (unsigned)pads;
-    return (bits & ((1u << left) - 1)) == 0;
-}
-
-void ti_base64_write(ti_buf *out, const void *bytes, size_t len)
-{
-    const uint8_t *b = bytes;
-    for (size_t i = 0; i < len; i += 3) {
-        size_t n = len - i < 3 ? len - i : 3;
-        uint32_t v = (uint32_t)b[i] << 16;
-        v |= n > 1 ? (uint32_t)b[i + 1] << 8 : 0;
-        v |= n > 2 ? b[i + 2] : 0;
-        char four[4] = {alphabet[v >> 18], alphabet[v >> 12 & 63],
-                        n > 1 ? alphabet[v >> 6 & 63] : '=', n > 2 ? alphabet[v & 63] : '='};
-        ti_buf_add(out, four, sizeof four);
-    }
 }
 
 /* Takes the next line off the text; false when no newline is left. */

@@ -32,15 +32,8 @@ tern_status ti_checkpoint_open(ti_checkpoint *out, const char *note, size_t len,
 tern_status ti_checkpoint_sign(ti_buf *out, const ti_checkpoint *checkpoint,
                                const ti_note_signer *signer, tern_err *err);
 
-/* Numbers without sign and leading zero, below 2^63; base64 of exactly `size` bytes, padded,
- * in its one form.  False when the text is anything else. */
+/* Reads a number without sign and leading zero, below 2^63.  False when the text is anything
+ * else. */
 bool ti_decimal_read(uint64_t *out, const char *text, size_t len);
-bool ti_base64_read(uint8_t *out, size_t size, const char *text, size_t len);
-
-/* True for base64 of some bytes, padded (bits left over in the last character may be set). */
-bool ti_base64_valid(const char *text, size_t len);
-
-/* Appends base64 of bytes. */
-void ti_base64_write(ti_buf *out, const void *bytes, size_t len);
 
 #endif

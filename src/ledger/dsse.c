@@ -1,17 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ledger/dsse.h"
 
-#include <sodium.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/jval.h"
-#include "base/str.h"
+#include "ledger/base64.h"
 
 static const char module[] = "dsse";
-
-static const int base64_alphabets[] = {sodium_base64_VARIANT_ORIGINAL,
-                                       sodium_base64_VARIANT_URLSAFE};
 
 void ti_dsse_pae(ti_buf *out, const char *type, const void *payload, size_t len)
 {
@@ -25,15 +20,12 @@ void ti_dsse_pae(ti_buf *out, const char *type, const void *payload, size_t len)
 static tern_status add_base64(ti_buf *out, const char *key, const void *data, size_t len,
                               tern_err *err)
 {
-    size_t cap = sodium_base64_encoded_len(len, sodium_base64_VARIANT_ORIGINAL);
-    char *text = malloc(cap);
-    if (!text) {
-        return ti_fail_nomem(err, module, cap, "base64");
-    }
-    sodium_bin2base64(text, cap, data, len, sodium_base64_VARIANT_ORIGINAL);
-    ti_json_str(out, key, text);
-    free(text);
-    return TERN_OK;
+    ti_buf text = {0};
+    ti_base64_write(&text, data, len);
+    ti_json_strn(out, key, text.data ? text.data : "", text.len);
+    bool failed = text.failed;
+    ti_buf_free(&text);
+    return failed ? ti_fail_nomem(err, module, len, "base64") : TERN_OK;
 }
 
 tern_status ti_dsse_sign(ti_buf *out, const char *type, const void *payload, size_t len,
@@ -105,17 +97,14 @@ static tern_status decode(uint8_t **out, size_t *n, ti_arena *arena, const ti_jv
     if (!data) {
         return ti_fail_nomem(err, module, cap, key);
     }
-    bool ascii = ti_ascii(text.data, text.len);
-    for (size_t i = 0; ascii && i < sizeof base64_alphabets / sizeof *base64_alphabets; i++) {
-        if (sodium_base642bin(data, cap, text.data, text.len, NULL, &used, NULL,
-                              base64_alphabets[i]) == 0) {
-            data[used] = 0;
-            *out = data;
-            *n = used;
-            return TERN_OK;
-        }
+    if (!ti_base64_decode(data, cap, &used, text.data, text.len, TI_BASE64) &&
+        !ti_base64_decode(data, cap, &used, text.data, text.len, TI_BASE64_URL)) {
+        return bad(err, ti_jval_get(object, key), "is no base64");
     }
-    return bad(err, ti_jval_get(object, key), "is no base64");
+    data[used] = 0;
+    *out = data;
+    *n = used;
+    return TERN_OK;
 }
 
 static tern_status read_signature(ti_dsse_sig *out, ti_arena *arena, const ti_jval *v,

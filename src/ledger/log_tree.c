@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/sha256.h"
+#include "ledger/base64.h"
 #include "ledger/log_parts.h"
 
 void ti_log_tree_frontier(ti_frontier *out, const ti_log_tree *tree)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/utf8.h"
+#include "ledger/base64.h"
 #include "ledger/checkpoint.h"
 
 enum { KEY_ID_BYTES = 4, TIME_BYTES = 8, SIG_MAX = KEY_ID_BYTES + TIME_BYTES + TI_ED25519_SIG };

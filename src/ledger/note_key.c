@@ -7,7 +7,8 @@
 
 #include "base/sha256.h"
 #include "base/utf8.h"
-#include "ledger/checkpoint.h"
+#include "ledger/base64.h"
+#include "ledger/note.h"
 
 static const char secret_prefix[] = "PRIVATE+KEY+";
 enum { ID_HEX = 8, KEY_BYTES = 1 + TI_ED25519_KEY, KEY_BASE64 = 44 };

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/jval.h"
-#include "base/str.h"
+#include "ledger/base64.h"
 #include "ledger/ocmf_parts.h"
 
 static const char module[] = "ocmf";
@@ -242,11 +242,11 @@ static tern_status read_signature(ti_ocmf_record *r, const ti_jval *signature, t
                        "record at byte %llu: signature encoding '%s'",
                        (unsigned long long)r->at, encoding);
     }
-    if (!ti_ascii(text.data, text.len) ||
-        (base64 ? sodium_base642bin(r->sig, sizeof r->sig, text.data, text.len, NULL,
-                                    &r->sig_len, NULL, sodium_base64_VARIANT_ORIGINAL)
-                : sodium_hex2bin(r->sig, sizeof r->sig, text.data, text.len, NULL, &r->sig_len,
-                                 NULL)) != 0) {
+    bool decoded = base64 ? ti_base64_decode(r->sig, sizeof r->sig, &r->sig_len, text.data,
+                                             text.len, TI_BASE64)
+                          : sodium_hex2bin(r->sig, sizeof r->sig, text.data, text.len, NULL,
+                                           &r->sig_len, NULL) == 0;
+    if (!decoded) {
         return bad(err, r, "the signature 'SD' cannot be decoded");
     }
     return TERN_OK;

@@ -4,7 +4,7 @@
 #include <sodium.h>
 #include <string.h>
 
-#include "base/str.h"
+#include "ledger/base64.h"
 #include "ledger/ocmf.h"
 
 static const char module[] = "ocmf";
@@ -32,12 +32,27 @@ static const size_t n_curves = sizeof curves / sizeof *curves;
 
 enum { UNCOMPRESSED = 0x04, POINT_P256 = 65 };
 
+/* Base64 with blanks between. */
+static bool decode_base64(uint8_t *out, size_t cap, size_t *n, const char *text, size_t len)
+{
+    char bare[(TI_OCMF_KEY_MAX + 2) / 3 * 4];
+    size_t used = 0;
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] == '\0' || !strchr(" \t\r\n", text[i])) {
+            if (used == sizeof bare) {
+                return false;
+            }
+            bare[used++] = text[i];
+        }
+    }
+    return ti_base64_decode(out, cap, n, bare, used, TI_BASE64);
+}
+
 /* Hexadecimal or base64, blanks left out. */
 static bool decode(uint8_t *out, size_t cap, size_t *n, const char *text, size_t len)
 {
     return sodium_hex2bin(out, cap, text, len, " \t\r\n:", n, NULL) == 0 ||
-           (ti_ascii(text, len) && sodium_base642bin(out, cap, text, len, " \t\r\n", n, NULL,
-                                                     sodium_base64_VARIANT_ORIGINAL) == 0);
+           decode_base64(out, cap, n, text, len);
 }
 
 tern_status ti_ec_key_parse(ti_ec_key *out, const char *text, size_t len, tern_err *err)

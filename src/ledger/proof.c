@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "ledger/base64.h"
+
 static const char header[] = "c2sp.org/tlog-proof@v1\n";
 
 typedef struct reader {

@@ -10,7 +10,7 @@
 
 #include "base/rng.h"
 #include "base/sha256.h"
-#include "ledger/checkpoint.h"
+#include "ledger/base64.h"
 #include "ledger/proof.h"
 #include "ledger/tile.h"
 #include "vectors.h"

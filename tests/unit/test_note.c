@@ -9,6 +9,7 @@
 #include <cmocka.h>
 #include <sodium.h>
 
+#include "ledger/base64.h"
 #include "ledger/log.h"
 #include "oom.h"
 #include "vectors.h"
@@ -174,6 +175,33 @@ static void test_base64(void **state)
             assert_true(m == n || !ti_base64_read(back, m, t ? t : "", text.len));
         }
         ti_buf_free(&text);
+    }
+}
+
+/* The two alphabets are not mixed, and what does not fit is refused. */
+static void test_base64_decode(void **state)
+{
+    static const struct {
+        const char *text;
+        size_t cap, usual, url; /* bytes decoded; 9 = refused */
+    } cases[] = {
+        {"", 0, 0, 0},     {"+/+/", 3, 3, 9},     {"-_-_", 3, 9, 3},  {"+_+_", 3, 9, 9},
+        {"MDEy", 2, 9, 9}, {"MDE=", 2, 2, 2},     {"MA==", 1, 1, 1},  {"MA==", 0, 9, 9},
+        {"MB==", 3, 9, 9}, {"MDF=", 3, 9, 9},     {"MA=", 3, 9, 9},   {"M===", 3, 9, 9},
+        {"====", 3, 9, 9}, {"MA==MDEy", 6, 9, 9}, {"MD Ey", 3, 9, 9},
+    };
+    enum { REFUSED = 9 };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        uint8_t out[REFUSED];
+        for (int url = 0; url < 2; url++) {
+            size_t n = REFUSED, want = url ? cases[i].url : cases[i].usual;
+            bool good =
+                ti_base64_decode(out, cases[i].cap, &n, cases[i].text, strlen(cases[i].text),
+                                 url ? TI_BASE64_URL : TI_BASE64);
+            assert_int_equal(good, want != REFUSED);
+            assert_int_equal(n, want);
+        }
     }
 }
 
