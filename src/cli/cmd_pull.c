@@ -181,7 +181,6 @@ static tern_status use_existing(ti_fetch_result *result, const char *path, const
                                 uint64_t bytes, tern_err *err)
 {
     result->bytes = bytes;
-    TI_TRY(ti_digest_start(err));
     TI_TRY(ti_sha256_file(result->sha256, path, err));
     if (!sha256) {
         ti_note("'%s' is there already (SHA-256 %s); --force replaces it", path,

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -18,16 +19,8 @@ bool ti_is_sha256(const char *text)
     return n == TI_SHA256_HEX && text[n] == '\0';
 }
 
-tern_status ti_digest_start(tern_err *err)
-{
-    if (sodium_init() < 0) {
-        return ti_fail(err, TERN_INTERNAL, "digest", TI_NO_OFFSET, "libsodium cannot start");
-    }
-    return TERN_OK;
-}
-
-tern_status ti_sha256_add_file(crypto_hash_sha256_state *hash, int fd, uint64_t bytes,
-                               const char *path, tern_err *err)
+tern_status ti_sha256_add_file(ti_sha256 *hash, int fd, uint64_t bytes, const char *path,
+                               tern_err *err)
 {
     ti_progress progress;
     tern_status status = TERN_OK;
@@ -45,7 +38,7 @@ tern_status ti_sha256_add_file(crypto_hash_sha256_state *hash, int fd, uint64_t 
             status =
                 ti_fail(err, TERN_IO, "digest", done, "'%s' shrank while it was read", path);
         } else if (n > 0) {
-            crypto_hash_sha256_update(hash, block, (unsigned long long)n);
+            ti_sha256_add(hash, block, (size_t)n);
             done += (uint64_t)n;
         }
         if (status == TERN_OK && !ti_progress_step(&progress, done, bytes)) {
@@ -57,25 +50,25 @@ tern_status ti_sha256_add_file(crypto_hash_sha256_state *hash, int fd, uint64_t 
     return status;
 }
 
-void ti_sha256_hex(char hex[TI_SHA256_HEX + 1], const crypto_hash_sha256_state *hash)
+void ti_sha256_hex(char hex[TI_SHA256_HEX + 1], const ti_sha256 *hash)
 {
-    unsigned char digest[crypto_hash_sha256_BYTES];
-    crypto_hash_sha256_state copy = *hash;
-    crypto_hash_sha256_final(&copy, digest);
+    unsigned char digest[TI_SHA256_BYTES];
+    ti_sha256 copy = *hash;
+    ti_sha256_end(&copy, digest);
     sodium_bin2hex(hex, TI_SHA256_HEX + 1, digest, sizeof digest);
 }
 
 void ti_sha256_text(char hex[TI_SHA256_HEX + 1], const char *text)
 {
-    crypto_hash_sha256_state hash;
-    crypto_hash_sha256_init(&hash);
-    crypto_hash_sha256_update(&hash, (const unsigned char *)text, strlen(text));
+    ti_sha256 hash;
+    ti_sha256_start(&hash);
+    ti_sha256_add(&hash, text, strlen(text));
     ti_sha256_hex(hex, &hash);
 }
 
 tern_status ti_sha256_file(char hex[TI_SHA256_HEX + 1], const char *path, tern_err *err)
 {
-    crypto_hash_sha256_state hash;
+    ti_sha256 hash;
     struct stat st;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
@@ -85,7 +78,7 @@ tern_status ti_sha256_file(char hex[TI_SHA256_HEX + 1], const char *path, tern_e
     if (fstat(fd, &st) != 0) {
         status = ti_fail_errno(err, errno, "digest", "cannot stat '%s'", path);
     }
-    crypto_hash_sha256_init(&hash);
+    ti_sha256_start(&hash);
     if (status == TERN_OK) {
         status = ti_sha256_add_file(&hash, fd, (uint64_t)st.st_size, path, err);
     }

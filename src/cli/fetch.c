@@ -407,7 +407,6 @@ tern_status ti_fetch(ti_fetch_result *out, const ti_fetch_opts *opts, tern_err *
     if (strlen(opts->url) >= TI_FETCH_URL_MAX) {
         return ti_fail(err, TERN_USAGE, "pull", TI_NO_OFFSET, "the address is too long");
     }
-    TI_TRY(ti_digest_start(err));
     signal(SIGPIPE, SIG_IGN); /* a server that hangs up is an error, not the end */
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
         return ti_fail(err, TERN_INTERNAL, "pull", TI_NO_OFFSET, "libcurl cannot start");

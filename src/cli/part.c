@@ -31,7 +31,7 @@ static char *joined(const char *a, const char *b)
 
 tern_status ti_part_restart(ti_part *part, tern_err *err)
 {
-    crypto_hash_sha256_init(&part->hash);
+    ti_sha256_start(&part->hash);
     part->size = part->resumed = 0;
     part->tag[0] = '\0';
     (void)unlink(part->from_path);
@@ -135,7 +135,7 @@ tern_status ti_part_open(ti_part *part, const ti_fetch_opts *opts, tern_err *err
     if (!usable) {
         return ti_part_restart(part, err);
     }
-    crypto_hash_sha256_init(&part->hash);
+    ti_sha256_start(&part->hash);
     part->size = part->resumed = size; /* set first: an interruption must not remove it */
     return ti_sha256_add_file(&part->hash, part->fd, size, part->part_path, err);
 }
@@ -172,8 +172,7 @@ tern_status ti_part_write(ti_part *part, const char *data, size_t len, tern_err 
             }
             return ti_fail_errno(err, e, "pull", "cannot write '%s'", part->part_path);
         }
-        crypto_hash_sha256_update(&part->hash, (const unsigned char *)data + done,
-                                  (unsigned long long)n);
+        ti_sha256_add(&part->hash, data + done, (size_t)n);
         done += (size_t)n;
         part->size += (uint64_t)n;
     }

@@ -15,7 +15,7 @@ typedef struct ti_part {
     bool locked;      /* it is ours */
     uint64_t size;    /* bytes that are in it and in `hash` */
     uint64_t resumed; /* of those, how many were there when it was opened */
-    crypto_hash_sha256_state hash;
+    ti_sha256 hash;
     char tag[TI_TAG_MAX]; /* strong entity tag of what is in it, or "" */
     char url_hex[TI_SHA256_HEX + 1];
 } ti_part;

@@ -13,6 +13,7 @@
 
 #include "base/file.h"
 #include "base/pool.h"
+#include "base/sha256.h"
 #include "base/utf8.h"
 #include "carbon/units.h"
 #include "cli/grams.h"
@@ -340,8 +341,7 @@ static tern_status fill(ti_receipt_job *job, const ti_receipt_facts *f, tern_err
     SET(r->tern_version, tern_version());
     SET(r->model.name, desc.name);
     SET(r->model.architecture, desc.architecture);
-    crypto_hash_sha256(r->output.sha256, (const uint8_t *)f->answer->text.data,
-                       f->answer->text.len);
+    ti_sha256_of(r->output.sha256, f->answer->text.data, f->answer->text.len);
     r->output.bytes = f->answer->text.len;
     SET(r->stop_reason, ti_stop_name(f->answer->stop));
     SET(r->input.mode, f->chat ? "chat" : "raw");

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/sha256.h"
 #include "cli/answer.h"
 #include "cli/common.h"
 #include "cli/model_digest.h"
@@ -338,7 +339,7 @@ static void compare(again *a)
     size_t n;
     (void)tern_session_tokens(a->session, &n);
     uint32_t traced = (uint32_t)(n > 0 && a->answer.n_tokens > 0 ? n - 1 : n);
-    crypto_hash_sha256(digest, (const uint8_t *)a->answer.text.data, a->answer.text.len);
+    ti_sha256_of(digest, a->answer.text.data, a->answer.text.len);
     if (memcmp(digest, a->r->output.sha256, sizeof digest) == 0 &&
         a->answer.n_tokens == a->r->work.output_tokens) {
         ti_check_add(a->checks, "rerun", TI_CHECK_OK, "%zu tokens, %zu bytes: the same output",

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/sha256.h"
 #include "cli/out.h"
 #include "cli/receipts.h"
 #include "cli/verify.h"
@@ -150,7 +150,7 @@ static tern_status check_output(ti_checks *checks, const ti_receipt *r, const ch
     if (size == r->output.bytes + 1 && map.data[size - 1] == '\n') {
         size--;
     }
-    crypto_hash_sha256(digest, map.data, size);
+    ti_sha256_of(digest, map.data, size);
     ti_map_close(&map);
     bool same = memcmp(digest, r->output.sha256, sizeof digest) == 0;
     ti_check_add(checks, "output", same ? TI_CHECK_OK : TI_CHECK_NO,

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/le.h"
+#include "base/sha256.h"
 #include "ledger/receipt_parts.h"
 
 const char *const ti_receipt_evidences[] = {"measured", "modelled", "declared", "replayed",
@@ -200,11 +201,11 @@ tern_status ti_receipt_write(ti_buf *out, const ti_receipt *receipt, tern_err *e
 /* --- commitments ----------------------------------------------------------------------------
  */
 
-static void add_u32(crypto_hash_sha256_state *hash, size_t n)
+static void add_u32(ti_sha256 *hash, size_t n)
 {
     uint8_t bytes[sizeof(uint32_t)];
     ti_store_u32(bytes, (uint32_t)n);
-    crypto_hash_sha256_update(hash, bytes, sizeof bytes);
+    ti_sha256_add(hash, bytes, sizeof bytes);
 }
 
 void ti_commit_input(uint8_t out[TI_SHA256], const uint8_t salt[TI_SALT],
@@ -212,10 +213,10 @@ void ti_commit_input(uint8_t out[TI_SHA256], const uint8_t salt[TI_SALT],
                      size_t n_stops)
 {
     static const char domain[] = "tern.input/1";
-    crypto_hash_sha256_state hash;
-    crypto_hash_sha256_init(&hash);
-    crypto_hash_sha256_update(&hash, (const uint8_t *)domain, strlen(domain));
-    crypto_hash_sha256_update(&hash, salt, TI_SALT);
+    ti_sha256 hash;
+    ti_sha256_start(&hash);
+    ti_sha256_add(&hash, domain, strlen(domain));
+    ti_sha256_add(&hash, salt, TI_SALT);
     add_u32(&hash, n);
     for (size_t i = 0; i < n; i++) {
         add_u32(&hash, (uint32_t)tokens[i]);
@@ -224,7 +225,7 @@ void ti_commit_input(uint8_t out[TI_SHA256], const uint8_t salt[TI_SALT],
     for (size_t i = 0; i < n_stops; i++) {
         size_t len = strlen(stops[i]);
         add_u32(&hash, len);
-        crypto_hash_sha256_update(&hash, (const uint8_t *)stops[i], len);
+        ti_sha256_add(&hash, stops[i], len);
     }
-    crypto_hash_sha256_final(&hash, out);
+    ti_sha256_end(&hash, out);
 }

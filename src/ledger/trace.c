@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/le.h"
 #include "base/mem.h"
+#include "base/sha256.h"
 
 static const char module[] = "trace";
 static const char magic[] = "tern-trace/1\n";
@@ -20,7 +21,7 @@ tern_status ti_trace_init(ti_trace *out, const uint8_t salt[TI_SALT], uint32_t n
 {
     static const char domain[] = "tern.trace/1";
     uint64_t n = (uint64_t)n_tokens * n_layers;
-    crypto_hash_sha256_state hash;
+    ti_sha256 hash;
     ti_trace made = {.n_tokens = n_tokens, .n_layers = n_layers};
     if (n > TI_TRACE_HASHES_MAX) {
         return ti_fail(err, TERN_LIMIT, module, TI_NO_OFFSET,
@@ -31,10 +32,10 @@ tern_status ti_trace_init(ti_trace *out, const uint8_t salt[TI_SALT], uint32_t n
     if (!made.hashes) {
         return ti_fail_nomem(err, module, n * sizeof *made.hashes, "a trace");
     }
-    crypto_hash_sha256_init(&hash);
-    crypto_hash_sha256_update(&hash, (const uint8_t *)domain, strlen(domain));
-    crypto_hash_sha256_update(&hash, salt, TI_SALT);
-    crypto_hash_sha256_final(&hash, made.key);
+    ti_sha256_start(&hash);
+    ti_sha256_add(&hash, domain, strlen(domain));
+    ti_sha256_add(&hash, salt, TI_SALT);
+    ti_sha256_end(&hash, made.key);
     *out = made;
     return TERN_OK;
 }

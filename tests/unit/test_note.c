@@ -351,10 +351,15 @@ static void test_golden_log(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_example),         cmocka_unit_test(test_keys_refused),
-        cmocka_unit_test(test_many_signatures), cmocka_unit_test(test_out_of_memory),
-        cmocka_unit_test(test_checkpoints),     cmocka_unit_test(test_base64),
-        cmocka_unit_test(test_wycheproof),      cmocka_unit_test(test_cctv),
+        cmocka_unit_test(test_example),
+        cmocka_unit_test(test_keys_refused),
+        cmocka_unit_test(test_many_signatures),
+        cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_checkpoints),
+        cmocka_unit_test(test_base64),
+        cmocka_unit_test(test_base64_decode),
+        cmocka_unit_test(test_wycheproof),
+        cmocka_unit_test(test_cctv),
         cmocka_unit_test(test_golden_log),
     };
     return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
