@@ -6,9 +6,10 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "cli/receipts.h"
+#include "cli/receipt_files.h"
 #include "ledger/dsse.h"
 #include "ledger/log.h"
+#include "ledger/receipt.h"
 
 static const char module[] = "audit";
 

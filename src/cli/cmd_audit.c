@@ -9,6 +9,7 @@
 #include "cli/cmd.h"
 #include "cli/common.h"
 #include "cli/out.h"
+#include "cli/receipt_files.h"
 #include "cli/receipts.h"
 #include "cli/verify.h"
 #include "ledger/dsse.h"
@@ -60,34 +61,9 @@ static const ti_opt opts[] = {
      .fallback = "$XDG_DATA_HOME/tern/receipts",
      .words = TI_WORDS_FILE,
      .offset = offsetof(audit_args, receipts)},
-    {.type = TI_OPT_LIST,
-     .name = "key",
-     .letter = 'k',
-     .metavar = "KEY",
-     .help = "trust this public key, or the one in this file; may be repeated",
-     .fallback = "your own",
-     .words = TI_WORDS_FILE,
-     .offset = offsetof(audit_args, keys)},
-    {.type = TI_OPT_FLAG,
-     .name = "any-key",
-     .help = "accept receipts whoever signed them",
-     .offset = offsetof(audit_args, any_key)},
-    {.type = TI_OPT_STR,
-     .name = "model",
-     .letter = 'm',
-     .metavar = "MODEL",
-     .help = "the model of all receipts",
-     .fallback = "the models in the cache that have the receipts' digests",
-     .words = TI_WORDS_MODEL,
-     .offset = offsetof(audit_args, again.model)},
-    {.type = TI_OPT_U32,
-     .name = "threads",
-     .letter = 't',
-     .metavar = "N",
-     .help = "threads that compute",
-     .fallback = "all CPUs of this process",
-     .max = 256,
-     .offset = offsetof(audit_args, again.threads)},
+    TI_OPTS_TRUST(audit_args),
+    TI_OPT_RERUN_MODEL(audit_args, again),
+    TI_OPTS_COMPUTE(audit_args, again),
     {.type = TI_OPT_STR,
      .name = "report",
      .letter = 'o',
@@ -186,13 +162,8 @@ static tern_status place_of(char **file, const audit *a, const ti_audit_item *it
     if (item->file) {
         return ti_receipt_beside(file, item->file, "", err);
     }
-    if (!a->args->receipts) {
-        return ti_receipt_file(file, receipt->id, err);
-    }
-    ti_buf path = {0};
-    ti_buf_addf(&path, "%s/%s.json", a->args->receipts, receipt->id);
-    *file = path.data;
-    return path.failed ? ti_fail_nomem(err, "audit", 0, "a path") : TERN_OK;
+    return a->args->receipts ? ti_receipt_in(file, a->args->receipts, receipt->id, err)
+                             : ti_receipt_file(file, receipt->id, err);
 }
 
 static tern_status rerun(const audit *a, const ti_audit_item *item, ti_checks *checks,

@@ -7,6 +7,7 @@
 #include "cli/cmd.h"
 #include "cli/common.h"
 #include "cli/out.h"
+#include "cli/receipt_files.h"
 #include "cli/receipts.h"
 #include "cli/verify.h"
 #include "ledger/ocmf.h"
@@ -14,18 +15,7 @@
 static const ti_verify_args defaults = {0};
 
 static const ti_opt opts[] = {
-    {.type = TI_OPT_LIST,
-     .name = "key",
-     .letter = 'k',
-     .metavar = "KEY",
-     .help = "trust this public key, or the one in this file; may be repeated",
-     .fallback = "your own",
-     .words = TI_WORDS_FILE,
-     .offset = offsetof(ti_verify_args, keys)},
-    {.type = TI_OPT_FLAG,
-     .name = "any-key",
-     .help = "accept a receipt whoever signed it, and say who",
-     .offset = offsetof(ti_verify_args, any_key)},
+    TI_OPTS_TRUST(ti_verify_args),
     {.type = TI_OPT_STR,
      .name = "output",
      .letter = 'o',
@@ -68,14 +58,7 @@ static const ti_opt opts[] = {
      .name = "rerun",
      .help = "run the model again and compare the output, and the trace where there is one",
      .offset = offsetof(ti_verify_args, rerun)},
-    {.type = TI_OPT_STR,
-     .name = "model",
-     .letter = 'm',
-     .metavar = "MODEL",
-     .help = "a GGUF file, or the name of a model that is in the cache",
-     .fallback = "the model in the cache that has the receipt's digest",
-     .words = TI_WORDS_MODEL,
-     .offset = offsetof(ti_verify_args, again.model)},
+    TI_OPT_RERUN_MODEL(ti_verify_args, again),
     {.type = TI_OPT_STR,
      .name = "prompt",
      .metavar = "FILE",
@@ -94,22 +77,7 @@ static const ti_opt opts[] = {
      .metavar = "TEXT",
      .help = "what ended the answer to that prompt; may be repeated",
      .offset = offsetof(ti_verify_args, again.stops)},
-    {.type = TI_OPT_U32,
-     .name = "threads",
-     .letter = 't',
-     .metavar = "N",
-     .help = "threads that compute",
-     .fallback = "all CPUs of this process",
-     .max = 256,
-     .offset = offsetof(ti_verify_args, again.threads)},
-    {.type = TI_OPT_STR,
-     .name = "cpu",
-     .metavar = "SET",
-     .help = "kernel set; all of them give the same bits",
-     .fallback = "TERN_CPU, else the fastest",
-     .choices = "scalar|avx2|avxvnni|avx512|amx|neon|dotprod",
-     .words = TI_WORDS_CHOICES,
-     .offset = offsetof(ti_verify_args, again.cpu)},
+    TI_OPTS_COMPUTE(ti_verify_args, again),
     {.type = TI_OPT_HEADING, .help = "Meters"},
     {.type = TI_OPT_STR,
      .name = "meter",

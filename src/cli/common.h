@@ -39,7 +39,8 @@ typedef struct ti_model_args {
      .help = "weights in a block of tensor type 42, which two projects use differently",       \
      .choices = "auto|64|128", .words = TI_WORDS_CHOICES, .offset = offsetof(S, m.q2_0)}
 
-#define TI_OPTS_ENGINE(S, m)                                                                   \
+/* With what a model computes, which changes no bit of the result. */
+#define TI_OPTS_COMPUTE(S, m)                                                                  \
     {.type = TI_OPT_U32, .name = "threads", .letter = 't', .metavar = "N",                     \
      .help = "threads that compute", .fallback = "all CPUs of this process",                   \
      .min = 0, .max = 256, .offset = offsetof(S, m.threads)},                                  \
@@ -47,7 +48,10 @@ typedef struct ti_model_args {
      .help = "kernel set; all of them give the same bits",                                     \
      .fallback = "TERN_CPU, else the fastest",                                                 \
      .choices = "scalar|avx2|avxvnni|avx512|amx|neon|dotprod", .words = TI_WORDS_CHOICES,      \
-     .offset = offsetof(S, m.cpu)},                                                            \
+     .offset = offsetof(S, m.cpu)}
+
+#define TI_OPTS_ENGINE(S, m)                                                                   \
+    TI_OPTS_COMPUTE(S, m),                                                                     \
     {.type = TI_OPT_STR, .name = "head", .metavar = "TYPE",                                    \
      .help = "type that the output head is kept in",                                           \
      .fallback = "the file's, 16-bit and 32-bit heads as q8_0", .choices = "own|q8_0|q4_0",    \

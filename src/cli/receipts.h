@@ -78,6 +78,9 @@ tern_status ti_receipt_begin(ti_receipt_job *job, const ti_receipt_args *args,
 tern_status ti_receipt_watch(ti_receipt_job *job, const tern_model *model,
                              const ti_session_args *args, tern_session *session, tern_err *err);
 
+/* Everything that it says but for the signature; the first part of ti_receipt_finish(). */
+tern_status ti_receipt_fill(ti_receipt_job *job, const ti_receipt_facts *facts, tern_err *err);
+
 /* After the answer: signs the receipt and writes its files.  job->receipt.id is then its id, or
  * "" when there is none. */
 tern_status ti_receipt_finish(ti_receipt_job *job, const ti_receipt_facts *facts,
@@ -91,16 +94,6 @@ void ti_receipt_note(const ti_receipt *receipt);
 
 /* Frees and wipes.  A zeroed one is allowed. */
 void ti_receipt_end(ti_receipt_job *job);
-
-/* "<file><suffix>" in a new string: ".private", ".trace".  Errors: TERN_NOMEM. */
-tern_status ti_receipt_beside(char **out, const char *file, const char *suffix, tern_err *err);
-
-/* Where a receipt is: `name` itself, or its file when it is an id.  Errors: TERN_NOMEM and
- * those of ti_place_path(). */
-tern_status ti_receipt_file(char **out, const char *name, tern_err *err);
-
-/* The file of the secret key of receipts, in a directory that is made if `make` is set. */
-tern_status ti_receipt_key_file(char **out, bool make, tern_err *err);
 
 /* Milliseconds since 1970. */
 uint64_t ti_unix_ms(void);

@@ -15,6 +15,7 @@
 #include "cli/model_digest.h"
 #include "cli/models.h"
 #include "cli/out.h"
+#include "cli/receipt_files.h"
 #include "cli/receipts.h"
 #include "ledger/secrets.h"
 #include "ledger/trace.h"

@@ -16,6 +16,14 @@ typedef struct ti_rerun_args {
     const char *cpu;
 } ti_rerun_args;
 
+/* clang-format off */
+#define TI_OPT_RERUN_MODEL(S, m)                                                               \
+    {.type = TI_OPT_STR, .name = "model", .letter = 'm', .metavar = "MODEL",                   \
+     .help = "the receipt's model: a GGUF file, or the name of one that is in the cache",      \
+     .fallback = "the one in the cache that has the receipt's digest",                         \
+     .words = TI_WORDS_MODEL, .offset = offsetof(S, m.model)}
+/* clang-format on */
+
 /* Adds the lines "model", "input", "rerun" and "trace".
  *   file  the receipt's, beside which its private part and trace are looked for
  * Errors: TERN_UNAVAILABLE when the model or the prompt is not there; those of opening and

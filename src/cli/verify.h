@@ -17,6 +17,17 @@ typedef struct ti_verify_args {
     ti_rerun_args again;
 } ti_verify_args;
 
+/* clang-format off */
+/* Whose signatures count: the members `keys` and `any_key` of S. */
+#define TI_OPTS_TRUST(S)                                                                       \
+    {.type = TI_OPT_LIST, .name = "key", .letter = 'k', .metavar = "KEY",                      \
+     .help = "trust this public key, or the one in this file; may be repeated",                \
+     .fallback = "your own", .words = TI_WORDS_FILE, .offset = offsetof(S, keys)},             \
+    {.type = TI_OPT_FLAG, .name = "any-key",                                                   \
+     .help = "accept receipts whoever signed them, and say who",                               \
+     .offset = offsetof(S, any_key)}
+/* clang-format on */
+
 /* What is summed over all receipts of a call. */
 typedef struct ti_verify_sum {
     uint64_t energy_uj; /* given to answers and idle */

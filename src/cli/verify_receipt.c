@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/sha256.h"
 #include "cli/out.h"
+#include "cli/receipt_files.h"
 #include "cli/receipts.h"
 #include "cli/verify.h"
 #include "ledger/dsse.h"
