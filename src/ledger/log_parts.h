@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ledger/log_parts.h - what the files of the log share: log_file.c, wal.c, log_tree.c,
- * log_open.c, log_write.c, log_view.c, log_fsck.c. */
+ * log_open.c, log_write.c, log_view.c, log_fsck*.c. */
 #ifndef TI_LEDGER_LOG_PARTS_H
 #define TI_LEDGER_LOG_PARTS_H
 
