@@ -159,7 +159,7 @@ static tern_status wait_s(uint32_t seconds, tern_err *err)
 static tern_status measure(ti_energy *e, const calibrate_args *args, uint32_t threads,
                            uint64_t *power_uw, uint64_t *busy_permille, tern_err *err)
 {
-    ti_sampler_sum a, b;
+    ti_meter_sampler_sum a, b;
     const char *sysroot = args->metering.sysroot;
     uint64_t cpu_ns = ti_machine_cpu_ns(sysroot);
     (void)ti_energy_total(e, &a);

@@ -64,7 +64,7 @@ static bool sleep_until(uint64_t mono_ns)
 /* --- lines ----------------------------------------------------------------------------------
  */
 
-static void print_line(const ti_interval *i, const ti_sampler_sum *sum)
+static void print_line(const ti_interval *i, const ti_meter_sampler_sum *sum)
 {
     char seconds[TI_FIGURE_MAX], watts[TI_FIGURE_MAX], joules[TI_FIGURE_MAX], words[128];
     ti_energy_flags_text(words, sizeof words, i->flags);
@@ -74,7 +74,7 @@ static void print_line(const ti_interval *i, const ti_sampler_sum *sum)
 }
 
 static tern_status print_json(const ti_energy_source *source, const ti_interval *i,
-                              const ti_sampler_sum *sum, tern_err *err)
+                              const ti_meter_sampler_sum *sum, tern_err *err)
 {
     ti_buf json = {0};
     ti_json_open(&json, NULL, '{');
@@ -97,7 +97,7 @@ static tern_status watch(const watch_args *args, ti_energy *e, tern_err *err)
 {
     const ti_energy_source *source = ti_energy_of(e);
     uint64_t step_ns = (uint64_t)args->interval_ms * 1000000;
-    ti_sampler_sum before, sum;
+    ti_meter_sampler_sum before, sum;
     (void)ti_energy_total(e, &before);
     uint64_t next_ns = ti_time_now().mono_ns;
     for (uint32_t n = 0; args->count == 0 || n < args->count; n++) {

@@ -14,17 +14,17 @@ static const uint64_t ns_per_s = 1000000000;
 static const uint64_t period_default_ns = 1000000000;
 static const uint64_t period_least_ns = 1000000; /* counters change about once a millisecond */
 
-struct ti_sampler {
-    ti_sampler_opts opts;
-    ti_sampler_port *ports; /* [n] */
-    ti_track *tracks;       /* [n] */
+struct ti_meter_sampler {
+    ti_meter_sampler_opts opts;
+    ti_meter_sampler_port *ports; /* [n] */
+    ti_track *tracks;             /* [n] */
     size_t n;
     pthread_mutex_t lock; /* of everything below */
     pthread_cond_t wake;  /* on the monotonic clock */
     pthread_t thread;
     bool started, stop;
     ti_time last;
-    ti_sampler_sum sum;
+    ti_meter_sampler_sum sum;
 };
 
 static void read_of_meter(void *ctx, ti_time now, ti_reading *out)
@@ -32,15 +32,16 @@ static void read_of_meter(void *ctx, ti_time now, ti_reading *out)
     ti_meter_read(ctx, now, out);
 }
 
-ti_sampler_port ti_sampler_port_of(ti_meter *meter)
+ti_meter_sampler_port ti_meter_sampler_port_of(ti_meter *meter)
 {
-    return (ti_sampler_port){.info = ti_meter_of(meter), .read = read_of_meter, .ctx = meter};
+    return (ti_meter_sampler_port){
+        .info = ti_meter_of(meter), .read = read_of_meter, .ctx = meter};
 }
 
 /* --- one sample -----------------------------------------------------------------------------
  */
 
-static ti_time clock_of(const ti_sampler *s)
+static ti_time clock_of(const ti_meter_sampler *s)
 {
     return s->opts.now ? s->opts.now(s->opts.now_ctx) : ti_time_now();
 }
@@ -51,7 +52,7 @@ static uint64_t less(uint64_t a, uint64_t b)
 }
 
 /* Reads all meters; the first sample only begins.  The lock is held. */
-static void sample(ti_sampler *s)
+static void sample(ti_meter_sampler *s)
 {
     ti_interval interval = {.end = clock_of(s)};
     for (size_t i = 0; i < s->n; i++) {
@@ -79,7 +80,7 @@ static void sample(ti_sampler *s)
     s->last = interval.end;
 }
 
-void ti_sampler_sample(ti_sampler *sampler, ti_sampler_sum *out)
+void ti_meter_sampler_sample(ti_meter_sampler *sampler, ti_meter_sampler_sum *out)
 {
     pthread_mutex_lock(&sampler->lock);
     sample(sampler);
@@ -90,15 +91,15 @@ void ti_sampler_sample(ti_sampler *sampler, ti_sampler_sum *out)
     pthread_mutex_unlock(&sampler->lock);
 }
 
-ti_sampler_sum ti_sampler_total(ti_sampler *sampler)
+ti_meter_sampler_sum ti_meter_sampler_total(ti_meter_sampler *sampler)
 {
     pthread_mutex_lock(&sampler->lock);
-    ti_sampler_sum sum = sampler->sum;
+    ti_meter_sampler_sum sum = sampler->sum;
     pthread_mutex_unlock(&sampler->lock);
     return sum;
 }
 
-uint64_t ti_sampler_period_ns(const ti_sampler *sampler)
+uint64_t ti_meter_sampler_period_ns(const ti_meter_sampler *sampler)
 {
     return sampler->opts.period_ns;
 }
@@ -118,7 +119,7 @@ static struct timespec after(struct timespec t, uint64_t ns)
  * do not matter, and time that was overslept is not made up for. */
 static void *run(void *ctx)
 {
-    ti_sampler *s = ctx;
+    ti_meter_sampler *s = ctx;
     pthread_mutex_lock(&s->lock);
     while (!s->stop) {
         struct timespec now;
@@ -136,7 +137,7 @@ static void *run(void *ctx)
     return NULL;
 }
 
-tern_status ti_sampler_start(ti_sampler *sampler, tern_err *err)
+tern_status ti_meter_sampler_start(ti_meter_sampler *sampler, tern_err *err)
 {
     TI_ASSERT(!sampler->started);
     sigset_t all, before;
@@ -151,7 +152,7 @@ tern_status ti_sampler_start(ti_sampler *sampler, tern_err *err)
     return TERN_OK;
 }
 
-uint64_t ti_sampler_cost_ns(ti_sampler *sampler)
+uint64_t ti_meter_sampler_cost_ns(ti_meter_sampler *sampler)
 {
     clockid_t clock;
     struct timespec t;
@@ -166,8 +167,8 @@ uint64_t ti_sampler_cost_ns(ti_sampler *sampler)
  */
 
 /* The wanted period, or the shortest that a meter asks for. */
-static uint64_t choose_period(const ti_sampler_opts *opts, const ti_sampler_port *ports,
-                              size_t n)
+static uint64_t choose_period(const ti_meter_sampler_opts *opts,
+                              const ti_meter_sampler_port *ports, size_t n)
 {
     uint64_t period = opts->period_ns ? opts->period_ns : period_default_ns;
     for (size_t i = 0; i < n; i++) {
@@ -181,7 +182,7 @@ static uint64_t choose_period(const ti_sampler_opts *opts, const ti_sampler_port
 }
 
 /* A lock, and a condition on the clock that does not jump.  Returns 0 or an errno. */
-static int make_lock(ti_sampler *s)
+static int make_lock(ti_meter_sampler *s)
 {
     pthread_condattr_t attr;
     int e = pthread_mutex_init(&s->lock, NULL);
@@ -200,7 +201,7 @@ static int make_lock(ti_sampler *s)
     return e;
 }
 
-static void release(ti_sampler *s)
+static void release(ti_meter_sampler *s)
 {
     if (s) {
         free(s->ports);
@@ -209,13 +210,13 @@ static void release(ti_sampler *s)
     }
 }
 
-tern_status ti_sampler_create(ti_sampler **out, const ti_sampler_port *ports, size_t n,
-                              const ti_sampler_opts *opts, tern_err *err)
+tern_status ti_meter_sampler_create(ti_meter_sampler **out, const ti_meter_sampler_port *ports,
+                                    size_t n, const ti_meter_sampler_opts *opts, tern_err *err)
 {
     if (n == 0) {
         return ti_fail(err, TERN_USAGE, "sampler", TI_NO_OFFSET, "there is no meter to read");
     }
-    ti_sampler *s = ti_calloc(1, sizeof *s);
+    ti_meter_sampler *s = ti_calloc(1, sizeof *s);
     if (s) {
         s->ports = ti_calloc(n, sizeof *s->ports);
         s->tracks = ti_calloc(n, sizeof *s->tracks);
@@ -231,14 +232,14 @@ tern_status ti_sampler_create(ti_sampler **out, const ti_sampler_port *ports, si
     }
     memcpy(s->ports, ports, n * sizeof *ports);
     s->n = n;
-    s->opts = opts ? *opts : (ti_sampler_opts){0};
+    s->opts = opts ? *opts : (ti_meter_sampler_opts){0};
     s->opts.period_ns = choose_period(&s->opts, ports, n);
-    ti_sampler_sample(s, NULL);
+    ti_meter_sampler_sample(s, NULL);
     *out = s;
     return TERN_OK;
 }
 
-void ti_sampler_destroy(ti_sampler *sampler)
+void ti_meter_sampler_destroy(ti_meter_sampler *sampler)
 {
     if (!sampler) {
         return;

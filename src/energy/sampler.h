@@ -17,14 +17,14 @@
 #include "energy/meter.h"
 
 /* A meter as the sampler sees it. */
-typedef struct ti_sampler_port {
+typedef struct ti_meter_sampler_port {
     const ti_meter_info *info; /* must live as long as the sampler */
     void (*read)(void *ctx, ti_time now, ti_reading *out);
     void *ctx;
-} ti_sampler_port;
+} ti_meter_sampler_port;
 
 /* The port of an opened meter. */
-ti_sampler_port ti_sampler_port_of(ti_meter *meter);
+ti_meter_sampler_port ti_meter_sampler_port_of(ti_meter *meter);
 
 /* All meters over one piece of time. */
 typedef struct ti_interval {
@@ -35,7 +35,7 @@ typedef struct ti_interval {
     uint32_t flags;     /* TI_DELTA_... of all meters */
 } ti_interval;
 
-typedef struct ti_sampler_opts {
+typedef struct ti_meter_sampler_opts {
     uint64_t period_ns; /* between samples; shortened where a meter needs it; 0 = 1 s */
     /* Called at the end of each interval, by the thread that took the sample, under the lock of
      * the sampler: it must not call the sampler.  NULL = nobody. */
@@ -43,40 +43,41 @@ typedef struct ti_sampler_opts {
     void *ctx;
     ti_time (*now)(void *now_ctx); /* NULL = ti_time_now() */
     void *now_ctx;
-} ti_sampler_opts;
+} ti_meter_sampler_opts;
 
 /* Everything since the first sample. */
-typedef struct ti_sampler_sum {
+typedef struct ti_meter_sampler_sum {
     uint64_t energy_uj, time_ns, slept_ns;
     uint64_t n_samples, n_flagged; /* intervals; those of which something is not known */
     uint32_t flags;
-    uint32_t recent_flags; /* since sums were asked for by ti_sampler_sample() the last time */
-} ti_sampler_sum;
+    uint32_t
+        recent_flags; /* since sums were asked for by ti_meter_sampler_sample() the last time */
+} ti_meter_sampler_sum;
 
-typedef struct ti_sampler ti_sampler;
+typedef struct ti_meter_sampler ti_meter_sampler;
 
 /* Creates a sampler and reads all meters once.  The ports are copied.
  * Errors: TERN_USAGE (no port), TERN_NOMEM, TERN_IO (no lock to be had). */
-tern_status ti_sampler_create(ti_sampler **out, const ti_sampler_port *ports, size_t n,
-                              const ti_sampler_opts *opts, tern_err *err);
+tern_status ti_meter_sampler_create(ti_meter_sampler **out, const ti_meter_sampler_port *ports,
+                                    size_t n, const ti_meter_sampler_opts *opts, tern_err *err);
 
 /* Starts the thread.  It catches no signals.  Errors: TERN_IO (no thread to be had). */
-tern_status ti_sampler_start(ti_sampler *sampler, tern_err *err);
+tern_status ti_meter_sampler_start(ti_meter_sampler *sampler, tern_err *err);
 
 /* Takes a sample now, which closes the interval; *out (or NULL) receives the sums with it.
  * From any thread; some microseconds a meter. */
-void ti_sampler_sample(ti_sampler *sampler, ti_sampler_sum *out);
+void ti_meter_sampler_sample(ti_meter_sampler *sampler, ti_meter_sampler_sum *out);
 
 /* The sums as of the last sample. */
-ti_sampler_sum ti_sampler_total(ti_sampler *sampler);
+ti_meter_sampler_sum ti_meter_sampler_total(ti_meter_sampler *sampler);
 
 /* How long it lets pass between two samples. */
-uint64_t ti_sampler_period_ns(const ti_sampler *sampler);
+uint64_t ti_meter_sampler_period_ns(const ti_meter_sampler *sampler);
 
 /* CPU time that the thread has used; 0 when there is none. */
-uint64_t ti_sampler_cost_ns(ti_sampler *sampler);
+uint64_t ti_meter_sampler_cost_ns(ti_meter_sampler *sampler);
 
 /* Ends the thread and frees.  NULL is allowed. */
-void ti_sampler_destroy(ti_sampler *sampler);
+void ti_meter_sampler_destroy(ti_meter_sampler *sampler);
 
 #endif

@@ -21,8 +21,8 @@ struct ti_energy {
     ti_meter_set set;
     ti_meter_role *roles; /* [set.n] */
     ti_meter **meters;    /* [source.n_meters] */
-    ti_sampler_port *ports;
-    ti_sampler *sampler;
+    ti_meter_sampler_port *ports;
+    ti_meter_sampler *sampler;
     /* The model as a meter: its counter goes up by what the model says. */
     ti_meter_info modelled;
     uint64_t modelled_uj, cpu_ns;
@@ -151,7 +151,7 @@ static tern_status open_counted(ti_energy *e, ti_selection *selection, bool *aga
             *again = true;
             return TERN_OK;
         }
-        e->ports[e->source.n_meters] = ti_sampler_port_of(meter);
+        e->ports[e->source.n_meters] = ti_meter_sampler_port_of(meter);
         e->meters[e->source.n_meters++] = meter;
     }
     return TERN_OK;
@@ -215,7 +215,7 @@ static tern_status note_begin(ti_energy *e, uint32_t id, tern_err *err)
 tern_status ti_energy_begin(ti_energy *e, uint32_t *id, tern_err *err)
 {
     uint32_t handle;
-    ti_sampler_sample(e->sampler, NULL); /* what was before is not its */
+    ti_meter_sampler_sample(e->sampler, NULL); /* what was before is not its */
     pthread_mutex_lock(&e->lock);
     tern_status status = ti_attribution_begin(e->accounts, &handle, err);
     if (status == TERN_OK) {
@@ -241,7 +241,7 @@ void ti_energy_work(ti_energy *e, uint32_t id, uint64_t prefill_tokens, uint64_t
 void ti_energy_end(ti_energy *e, uint32_t id, ti_energy_figure *out)
 {
     ti_share share;
-    ti_sampler_sample(e->sampler, NULL);
+    ti_meter_sampler_sample(e->sampler, NULL);
     pthread_mutex_lock(&e->lock);
     ti_attribution_end(e->accounts, id, &share);
     uint64_t time_ns = ti_time_now().mono_ns - e->begun_ns[id];
@@ -258,9 +258,9 @@ void ti_energy_end(ti_energy *e, uint32_t id, ti_energy_figure *out)
     memcpy(out->meter, e->source.meter, sizeof out->meter);
 }
 
-ti_attribution_sum ti_energy_total(ti_energy *e, ti_sampler_sum *sampled)
+ti_attribution_sum ti_energy_total(ti_energy *e, ti_meter_sampler_sum *sampled)
 {
-    ti_sampler_sample(e->sampler, sampled);
+    ti_meter_sampler_sample(e->sampler, sampled);
     pthread_mutex_lock(&e->lock);
     ti_attribution_sum sum = ti_attribution_total(e->accounts);
     pthread_mutex_unlock(&e->lock);
@@ -269,7 +269,7 @@ ti_attribution_sum ti_energy_total(ti_energy *e, ti_sampler_sum *sampled)
 
 uint64_t ti_energy_cost_ns(ti_energy *e)
 {
-    return ti_sampler_cost_ns(e->sampler);
+    return ti_meter_sampler_cost_ns(e->sampler);
 }
 
 const ti_energy_source *ti_energy_of(const ti_energy *e)
@@ -324,13 +324,13 @@ static tern_status start(ti_energy *e, tern_err *err)
         return ti_fail_errno(err, failed, "energy", "cannot make a lock");
     }
     e->has_lock = true;
-    ti_sampler_opts opts = {
+    ti_meter_sampler_opts opts = {
         .period_ns = e->opts.period_ns, .on_interval = on_interval, .ctx = e};
-    ti_sampler_port model = {.info = &e->modelled, .read = read_model, .ctx = e};
+    ti_meter_sampler_port model = {.info = &e->modelled, .read = read_model, .ctx = e};
     bool metered = e->source.n_meters > 0;
-    TI_TRY(ti_sampler_create(&e->sampler, metered ? e->ports : &model,
-                             metered ? e->source.n_meters : 1, &opts, err));
-    return ti_sampler_start(e->sampler, err);
+    TI_TRY(ti_meter_sampler_create(&e->sampler, metered ? e->ports : &model,
+                                   metered ? e->source.n_meters : 1, &opts, err));
+    return ti_meter_sampler_start(e->sampler, err);
 }
 
 tern_status ti_energy_open(ti_energy **out, const ti_energy_opts *opts, tern_err *err)
@@ -358,7 +358,7 @@ void ti_energy_close(ti_energy *e)
     if (!e) {
         return;
     }
-    ti_sampler_destroy(e->sampler);
+    ti_meter_sampler_destroy(e->sampler);
     close_meters(e);
     ti_attribution_destroy(e->accounts);
     if (e->has_lock) {

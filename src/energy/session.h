@@ -94,7 +94,7 @@ void ti_energy_end(ti_energy *e, uint32_t id, ti_energy_figure *out);
 
 /* The sums: metered = requests + idle + waiting, to the microjoule.  Takes a sample; the other
  * sums (or NULL) are those of the sampler. */
-ti_attribution_sum ti_energy_total(ti_energy *e, ti_sampler_sum *sampled);
+ti_attribution_sum ti_energy_total(ti_energy *e, ti_meter_sampler_sum *sampled);
 
 /* CPU time of the sampler so far. */
 uint64_t ti_energy_cost_ns(ti_energy *e);

@@ -74,7 +74,7 @@ typedef struct fake {
 typedef struct world {
     ti_time now;
     fake meters[SOCKETS];
-    ti_sampler *sampler;
+    ti_meter_sampler *sampler;
     ti_interval last; /* interval */
     uint64_t intervals_uj, n_intervals;
 } world;
@@ -101,18 +101,18 @@ static void keep(void *ctx, const ti_interval *interval)
 static void open_world(world *w, uint64_t start_uj, uint64_t range_uj, size_t n)
 {
     *w = (world){.now = {.mono_ns = 5 * SECOND, .boot_ns = 6 * SECOND}};
-    ti_sampler_port ports[SOCKETS];
+    ti_meter_sampler_port ports[SOCKETS];
     for (size_t i = 0; i < n; i++) {
         w->meters[i] = (fake){.info = {.name = "m",
                                        .label = "package-0", /* both sockets say so */
                                        .range_uj = range_uj,
                                        .max_power_uw = 300000000},
                               .value_uj = start_uj};
-        ports[i] = (ti_sampler_port){
+        ports[i] = (ti_meter_sampler_port){
             .info = &w->meters[i].info, .read = read_fake, .ctx = &w->meters[i]};
     }
-    ti_sampler_opts opts = {.on_interval = keep, .ctx = w, .now = now_of, .now_ctx = w};
-    assert_int_equal(ti_sampler_create(&w->sampler, ports, n, &opts, NULL), TERN_OK);
+    ti_meter_sampler_opts opts = {.on_interval = keep, .ctx = w, .now = now_of, .now_ctx = w};
+    assert_int_equal(ti_meter_sampler_create(&w->sampler, ports, n, &opts, NULL), TERN_OK);
 }
 
 /* Time passes, the register counts as hardware does, a sample is taken. */
@@ -120,15 +120,15 @@ static void pass(world *w, uint64_t seconds)
 {
     w->now.mono_ns += seconds * SECOND;
     w->now.boot_ns += seconds * SECOND;
-    ti_sampler_sample(w->sampler, NULL);
+    ti_meter_sampler_sample(w->sampler, NULL);
 }
 
 static void close_world(world *w)
 {
-    ti_sampler_sum sum = ti_sampler_total(w->sampler);
+    ti_meter_sampler_sum sum = ti_meter_sampler_total(w->sampler);
     assert_true(sum.energy_uj == w->intervals_uj);
     assert_true(sum.n_samples == w->n_intervals + 1);
-    ti_sampler_destroy(w->sampler);
+    ti_meter_sampler_destroy(w->sampler);
 }
 
 static void test_wraps(void **state)
@@ -157,7 +157,7 @@ static void test_period_is_short_enough(void **state)
     world w;
     (void)state;
     open_world(&w, 7, RANGE_SMALL, 1);
-    assert_true(ti_sampler_period_ns(w.sampler) == SECOND); /* 109 s would do */
+    assert_true(ti_meter_sampler_period_ns(w.sampler) == SECOND); /* 109 s would do */
     uint64_t period_s = ti_meter_period_ns(&w.meters[0].info) / SECOND;
     assert_true(period_s == 109);
     uint64_t truth = 0;
@@ -169,23 +169,23 @@ static void test_period_is_short_enough(void **state)
         pass(&w, period_s);
         assert_false(w.last.flags & TI_DELTA_LOST);
     }
-    assert_true(ti_sampler_total(w.sampler).energy_uj == truth);
+    assert_true(ti_meter_sampler_total(w.sampler).energy_uj == truth);
     close_world(&w);
     /* A small counter shortens the period; a power meter is never left for long. */
     ti_meter_info small = {.range_uj = 2000000, .max_power_uw = 10000000};
     ti_meter_info power = {.is_power = true, .max_power_uw = 10000000};
-    ti_sampler_opts opts = {.period_ns = 3600 * SECOND, .now = now_of, .now_ctx = &w};
-    ti_sampler_port port = {.info = &small, .read = read_fake, .ctx = &w.meters[0]};
-    ti_sampler *s = NULL;
-    assert_int_equal(ti_sampler_create(&s, &port, 1, &opts, NULL), TERN_OK);
-    assert_true(ti_sampler_period_ns(s) == SECOND / 10);
-    ti_sampler_destroy(s);
+    ti_meter_sampler_opts opts = {.period_ns = 3600 * SECOND, .now = now_of, .now_ctx = &w};
+    ti_meter_sampler_port port = {.info = &small, .read = read_fake, .ctx = &w.meters[0]};
+    ti_meter_sampler *s = NULL;
+    assert_int_equal(ti_meter_sampler_create(&s, &port, 1, &opts, NULL), TERN_OK);
+    assert_true(ti_meter_sampler_period_ns(s) == SECOND / 10);
+    ti_meter_sampler_destroy(s);
     port.info = &power;
-    assert_int_equal(ti_sampler_create(&s, &port, 1, &opts, NULL), TERN_OK);
-    assert_true(ti_sampler_period_ns(s) == TI_POWER_GAP_NS / 2);
-    ti_sampler_destroy(s);
-    assert_int_equal(ti_sampler_create(&s, NULL, 0, &opts, NULL), TERN_USAGE);
-    ti_sampler_destroy(NULL);
+    assert_int_equal(ti_meter_sampler_create(&s, &port, 1, &opts, NULL), TERN_OK);
+    assert_true(ti_meter_sampler_period_ns(s) == TI_POWER_GAP_NS / 2);
+    ti_meter_sampler_destroy(s);
+    assert_int_equal(ti_meter_sampler_create(&s, NULL, 0, &opts, NULL), TERN_USAGE);
+    ti_meter_sampler_destroy(NULL);
 }
 
 /* A read error is not a wrap, and the next read is not the whole counter. */
@@ -204,13 +204,13 @@ static void test_read_error(void **state)
     assert_true(w.last.energy_uj == 200 && w.last.flags == TI_DELTA_GAP);
     pass(&w, 1);
     assert_true(w.last.energy_uj == 0 && w.last.flags == 0);
-    assert_true(ti_sampler_total(w.sampler).n_flagged == 1);
-    ti_sampler_sum sum;
-    ti_sampler_sample(w.sampler, &sum);
+    assert_true(ti_meter_sampler_total(w.sampler).n_flagged == 1);
+    ti_meter_sampler_sum sum;
+    ti_meter_sampler_sample(w.sampler, &sum);
     assert_true((sum.recent_flags & ~(uint32_t)TI_DELTA_CLOCK) ==
                 (TI_DELTA_FAILED | TI_DELTA_GAP));
     pass(&w, 1);
-    assert_true(ti_sampler_total(w.sampler).recent_flags == 0);
+    assert_true(ti_meter_sampler_total(w.sampler).recent_flags == 0);
     assert_true(sum.flags & TI_DELTA_FAILED);
     close_world(&w);
 }
@@ -283,7 +283,7 @@ static void test_reset_and_sleep(void **state)
     w.now.boot_ns = SECOND;
     w.now.mono_ns = SECOND;
     w.meters[0].value_uj = 50;
-    ti_sampler_sample(w.sampler, NULL);
+    ti_meter_sampler_sample(w.sampler, NULL);
     assert_true(w.last.energy_uj == 0 && (w.last.flags & TI_DELTA_RESET));
     assert_true(w.last.dt_ns == 0);
     close_world(&w);
@@ -312,9 +312,9 @@ static void test_no_phantom_joules(void **state)
                 w.meters[m].flags = bad ? TI_READ_IO : 0;
             }
             pass(&w, seconds);
-            assert_true(ti_sampler_total(w.sampler).energy_uj <= truth);
+            assert_true(ti_meter_sampler_total(w.sampler).energy_uj <= truth);
         }
-        assert_true(ti_sampler_total(w.sampler).energy_uj == truth);
+        assert_true(ti_meter_sampler_total(w.sampler).energy_uj == truth);
         close_world(&w);
     }
 }
@@ -336,7 +336,7 @@ static const ti_meter_info plain = {.name = "m", .max_power_uw = 1000000000};
 static void *sample_often(void *ctx)
 {
     for (int i = 0; i < 200; i++) {
-        ti_sampler_sample(ctx, NULL);
+        ti_meter_sampler_sample(ctx, NULL);
     }
     return NULL;
 }
@@ -344,14 +344,14 @@ static void *sample_often(void *ctx)
 static void test_thread(void **state)
 {
     (void)state;
-    ti_sampler *s = NULL;
+    ti_meter_sampler *s = NULL;
     world w = {0};
-    ti_sampler_port port = {.info = &plain, .read = read_counter};
-    ti_sampler_opts opts = {.period_ns = SECOND / 500, .on_interval = keep, .ctx = &w};
+    ti_meter_sampler_port port = {.info = &plain, .read = read_counter};
+    ti_meter_sampler_opts opts = {.period_ns = SECOND / 500, .on_interval = keep, .ctx = &w};
     pthread_t others[3];
     atomic_store(&counter_uj, 0);
-    assert_int_equal(ti_sampler_create(&s, &port, 1, &opts, NULL), TERN_OK);
-    assert_int_equal(ti_sampler_start(s, NULL), TERN_OK);
+    assert_int_equal(ti_meter_sampler_create(&s, &port, 1, &opts, NULL), TERN_OK);
+    assert_int_equal(ti_meter_sampler_start(s, NULL), TERN_OK);
     for (size_t i = 0; i < 3; i++) {
         assert_int_equal(__real_pthread_create(&others[i], NULL, sample_often, s), 0);
     }
@@ -359,9 +359,9 @@ static void test_thread(void **state)
         pthread_join(others[i], NULL);
     }
     usleep(100000);
-    ti_sampler_sum sum;
-    ti_sampler_sample(s, &sum);
-    ti_sampler_destroy(s);
+    ti_meter_sampler_sum sum;
+    ti_meter_sampler_sample(s, &sum);
+    ti_meter_sampler_destroy(s);
     assert_true(sum.n_samples > 602); /* the thread's own among them */
     assert_true(w.n_intervals + 1 >= sum.n_samples);
     assert_true(w.intervals_uj == 3 * w.n_intervals);
@@ -371,13 +371,13 @@ static void test_thread(void **state)
 static void test_ends_at_once(void **state)
 {
     (void)state;
-    ti_sampler *s = NULL;
-    ti_sampler_port port = {.info = &plain, .read = read_counter};
-    ti_sampler_opts opts = {.period_ns = 3600 * SECOND};
-    assert_int_equal(ti_sampler_create(&s, &port, 1, &opts, NULL), TERN_OK);
-    assert_int_equal(ti_sampler_start(s, NULL), TERN_OK);
+    ti_meter_sampler *s = NULL;
+    ti_meter_sampler_port port = {.info = &plain, .read = read_counter};
+    ti_meter_sampler_opts opts = {.period_ns = 3600 * SECOND};
+    assert_int_equal(ti_meter_sampler_create(&s, &port, 1, &opts, NULL), TERN_OK);
+    assert_int_equal(ti_meter_sampler_start(s, NULL), TERN_OK);
     uint64_t before = ti_time_now().mono_ns, reads = atomic_load(&n_reads);
-    ti_sampler_destroy(s);
+    ti_meter_sampler_destroy(s);
     assert_true(ti_time_now().mono_ns - before < 5 * SECOND);
     assert_true(atomic_load(&n_reads) == reads);
 }
@@ -454,7 +454,7 @@ static void test_cost(void **state)
     ti_meter_role roles[64];
     ti_selection selection;
     ti_meter *meters[OPEN_MAX_METERS];
-    ti_sampler_port ports[OPEN_MAX_METERS];
+    ti_meter_sampler_port ports[OPEN_MAX_METERS];
     size_t n = 0;
     make_zones(root);
     ti_meter_env env = {.sysroot = root};
@@ -464,20 +464,20 @@ static void test_cost(void **state)
     for (size_t i = 0; i < set.n && n < OPEN_MAX_METERS; i++) {
         if (roles[i] == TI_ROLE_COUNTED) {
             assert_int_equal(ti_meter_open(&meters[n], &set.items[i], &env, NULL), TERN_OK);
-            ports[n] = ti_sampler_port_of(meters[n]);
+            ports[n] = ti_meter_sampler_port_of(meters[n]);
             n++;
         }
     }
     assert_int_equal(n, 4);
-    ti_sampler *s = NULL;
-    ti_sampler_opts opts = {.period_ns = SECOND / 200};
-    assert_int_equal(ti_sampler_create(&s, ports, n, &opts, NULL), TERN_OK);
-    assert_true(ti_sampler_cost_ns(s) == 0);
-    assert_int_equal(ti_sampler_start(s, NULL), TERN_OK);
+    ti_meter_sampler *s = NULL;
+    ti_meter_sampler_opts opts = {.period_ns = SECOND / 200};
+    assert_int_equal(ti_meter_sampler_create(&s, ports, n, &opts, NULL), TERN_OK);
+    assert_true(ti_meter_sampler_cost_ns(s) == 0);
+    assert_int_equal(ti_meter_sampler_start(s, NULL), TERN_OK);
     usleep(1500000);
-    uint64_t cost_ns = ti_sampler_cost_ns(s);
-    uint64_t samples = ti_sampler_total(s).n_samples;
-    ti_sampler_destroy(s);
+    uint64_t cost_ns = ti_meter_sampler_cost_ns(s);
+    uint64_t samples = ti_meter_sampler_total(s).n_samples;
+    ti_meter_sampler_destroy(s);
     assert_true(samples > 20);
     double share = (double)cost_ns / (double)(samples - 1) / 1e9;
     print_message("a sample of %zu meters: %.1f us, at 1 Hz %.4f %% of a core\n", n,
@@ -497,35 +497,35 @@ static void test_cost(void **state)
 static void test_failures(void **state)
 {
     (void)state;
-    ti_sampler_port port = {.info = &plain, .read = read_counter};
+    ti_meter_sampler_port port = {.info = &plain, .read = read_counter};
     static const char *const makes[] = {"mutex", "cond"};
     for (size_t i = 0; i < 2; i++) {
-        ti_sampler *s = NULL;
+        ti_meter_sampler *s = NULL;
         failing = makes[i];
-        assert_int_equal(ti_sampler_create(&s, &port, 1, NULL, NULL), TERN_IO);
+        assert_int_equal(ti_meter_sampler_create(&s, &port, 1, NULL, NULL), TERN_IO);
         failing = NULL;
         assert_null(s);
     }
-    ti_sampler *s = NULL;
-    assert_int_equal(ti_sampler_create(&s, &port, 1, NULL, NULL), TERN_OK);
+    ti_meter_sampler *s = NULL;
+    assert_int_equal(ti_meter_sampler_create(&s, &port, 1, NULL, NULL), TERN_OK);
     failing = "create";
-    assert_int_equal(ti_sampler_start(s, NULL), TERN_IO);
+    assert_int_equal(ti_meter_sampler_start(s, NULL), TERN_IO);
     failing = NULL;
-    ti_sampler_sample(s, NULL); /* it can be sampled all the same */
-    ti_sampler_destroy(s);
+    ti_meter_sampler_sample(s, NULL); /* it can be sampled all the same */
+    ti_meter_sampler_destroy(s);
     for (long n = 0;; n++) {
         s = NULL;
         oom_fail_at(n);
-        tern_status status = ti_sampler_create(&s, &port, 1, NULL, NULL);
+        tern_status status = ti_meter_sampler_create(&s, &port, 1, NULL, NULL);
         bool failed = oom_disarm();
         assert_int_equal(status, failed ? TERN_NOMEM : TERN_OK);
         assert_true(failed == (s == NULL));
         if (s) {
             oom_fail_at(0);
-            ti_sampler_sample(s, NULL); /* allocates nothing */
+            ti_meter_sampler_sample(s, NULL); /* allocates nothing */
             assert_false(oom_disarm());
         }
-        ti_sampler_destroy(s);
+        ti_meter_sampler_destroy(s);
         if (!failed) {
             break;
         }

@@ -151,7 +151,7 @@ static void test_measured(void **state)
     assert_true(f.time_ns >= 20000000 && f.flags == 0);
     assert_string_equal(f.meter, "powercap package-0");
     count(3500000); /* nobody's */
-    ti_sampler_sum sampled;
+    ti_meter_sampler_sum sampled;
     ti_attribution_sum sum = ti_energy_total(e, &sampled);
     assert_true(sum.metered_uj == 2500000 && sampled.energy_uj == 2500000);
     assert_true(sum.requests_uj + sum.idle_uj == 2500000 && sum.waiting_uj == 0);
@@ -418,7 +418,7 @@ static void test_threads(void **state)
         energy += workers[i].energy_uj;
         idle += workers[i].idle_uj;
     }
-    ti_sampler_sum sampled;
+    ti_meter_sampler_sum sampled;
     ti_attribution_sum sum = ti_energy_total(e, &sampled);
     assert_true(sum.requests_uj == energy && energy > 0);
     assert_true(sum.idle_uj >= idle && sum.waiting_uj == 0);
