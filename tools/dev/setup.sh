@@ -15,6 +15,7 @@ pc:libcurl libcurl4-gnutls-dev
 pc:libsodium libsodium-dev
 pc:sqlite3 libsqlite3-dev
 pc:libcrypto libssl-dev
+pc:expat libexpat1-dev
 pc:cmocka libcmocka-dev'
 tools_model='python3 python3
 pip: python3-pip
