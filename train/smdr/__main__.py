@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""python3 -m smdr COMMAND: train a recipe, export it, measure a text, draw the loss."""
+import argparse
+import json
+import os
+import sys
+
+from smdr import corpus, export, plot, trainer
+
+HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+TEXTS = os.path.join(os.environ.get("TERN_DATA", os.path.join(HERE, "..", "..", "shared", "data")),
+                     "text")
+RUNS = os.environ.get("TERN_RUNS", os.path.join(HERE, "..", "build", "runs"))
+
+
+def load_recipe(name):
+    path = name if os.path.exists(name) else os.path.join(HERE, "recipes", name + ".json")
+    with open(path, encoding="utf-8") as f:
+        recipe = json.load(f)
+    recipe["name"] = os.path.splitext(os.path.basename(path))[0]
+    return recipe
+
+
+def texts_of(recipe, folder):
+    paths = [os.path.join(folder, name) for name in [*recipe["texts"], recipe["heldout"]]]
+    missing = [p for p in paths if not os.path.exists(p)]
+    if missing:
+        raise FileNotFoundError(f"no text '{missing[0]}': `./dev train texts` brings the texts, "
+                                "or --texts DIR names their folder")
+    return paths[:-1], paths[-1]
+
+
+def open_run(args, recipe):
+    os.makedirs(args.runs, exist_ok=True)
+    paths, heldout = texts_of(recipe, args.texts)
+    tokenizer, kept = corpus.make_tokenizer(args.runs, paths, recipe["vocab"])
+    ids, _ = corpus.make_tokens(args.runs, paths, tokenizer, kept, recipe.get("repeats"))
+    run = {**recipe.get("run", {})}
+    for name in ("tokens", "seed", "workers"):
+        if getattr(args, name, None) is not None:
+            run[name] = getattr(args, name)
+    folder = os.path.join(args.runs, args.run or recipe["name"])
+    return trainer.Run(folder, recipe["network"], run, tokenizer, ids, corpus.read(heldout))
+
+
+def train(args):
+    run = open_run(args, load_recipe(args.recipe))
+    run.train()
+    plot.losses([run.path("log.jsonl")], run.path("loss.svg"))
+    print(f"{run.folder}: {run.step} steps, {run.seconds:.0f} s")
+
+
+def write_gguf(args):
+    recipe = load_recipe(args.recipe)
+    run = open_run(args, recipe)
+    export.export(run.network, run.tokenizer, args.output, recipe["about"],
+                  recipe.get("embedding", "Q8_0"))
+    print(f"{args.output}: {os.path.getsize(args.output)} bytes, after {run.step} steps")
+
+
+def measure(args):
+    run = open_run(args, load_recipe(args.recipe))
+    print(json.dumps({"step": run.step, "bits_per_byte": run.heldout_bits(args.windows)}))
+
+
+def draw(args):
+    plot.losses(args.logs, args.output)
+
+
+def parse(argv):
+    p = argparse.ArgumentParser(prog="smdr", description=__doc__)
+    p.add_argument("--texts", default=TEXTS, help="folder of the texts (default: %(default)s)")
+    p.add_argument("--runs", default=RUNS, help="folder of the runs (default: %(default)s)")
+    commands = p.add_subparsers(dest="command", required=True)
+    for name, call, text in (("train", train, "train a recipe, or go on with it"),
+                             ("export", write_gguf, "write the network as a GGUF file"),
+                             ("eval", measure, "bits per byte of the held-out text")):
+        c = commands.add_parser(name, help=text)
+        c.set_defaults(call=call)
+        c.add_argument("recipe", help="a file, or a name in train/recipes")
+        c.add_argument("--run", help="name of the run's folder (default: the recipe's name)")
+        c.add_argument("--tokens", type=int, help="tokens to train on, in place of the recipe's")
+        c.add_argument("--seed", type=int)
+        c.add_argument("--workers", type=int, help="processes (default: one for each core)")
+        if call is write_gguf:
+            c.add_argument("-o", "--output", required=True)
+        if call is measure:
+            c.add_argument("--windows", type=int, help="the first windows only")
+    c = commands.add_parser("plot", help="draw the losses of runs")
+    c.set_defaults(call=draw)
+    c.add_argument("logs", nargs="+")
+    c.add_argument("-o", "--output", required=True)
+    return p.parse_args(argv)
+
+
+def main(argv=None):
+    args = parse(argv)
+    try:
+        args.call(args)
+    except (OSError, ValueError) as e:
+        sys.exit(f"smdr: {e}")
+
+
+if __name__ == "__main__":
+    main()
