@@ -4,12 +4,13 @@
 #define _GNU_SOURCE /* syscall */
 #include "kern/cpu.h"
 
+#include <unistd.h>
+
 #if defined(__x86_64__)
 
 #include <cpuid.h>
 #include <stdint.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 
 /* Intel SDM volume 2A, CPUID; volume 1, section 13.3 for XCR0. */
 enum {
@@ -116,3 +117,15 @@ bool ti_cpu_has(ti_isa isa)
 }
 
 #endif
+
+size_t ti_cpu_cache_bytes(void)
+{
+    long largest = 0;
+#if defined(_SC_LEVEL3_CACHE_SIZE)
+    largest = sysconf(_SC_LEVEL3_CACHE_SIZE);
+    if (largest <= 0) {
+        largest = sysconf(_SC_LEVEL2_CACHE_SIZE);
+    }
+#endif
+    return largest > 0 ? (size_t)largest : 0;
+}

@@ -4,6 +4,7 @@
 #define TI_KERN_CPU_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "kern/kern.h"
 
@@ -11,5 +12,8 @@
  * system saves their registers (for AMX: also gave this process permission to use the tiles).
  */
 bool ti_cpu_has(ti_isa isa);
+
+/* Returns the bytes of the largest cache, as the system reports it; 0 when it does not. */
+size_t ti_cpu_cache_bytes(void);
 
 #endif

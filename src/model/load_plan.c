@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "kern/cpu.h"
 #include "model/load.h"
 
 static const char module[] = "model";
@@ -236,11 +237,23 @@ static ti_layout head_layout(const tern_model *model, const ti_gguf_tensor *t,
     return TI_L_COUNT; /* its own */
 }
 
+/* The layout of ternary weights.  What stays in a cache is not bound by bytes, and T2 takes
+ * fewer instructions: 1.13 times the tokens at 100M weights (docs/performance.md). */
+static ti_layout ternary_layout(const tern_model *model)
+{
+    const ti_config *c = &model->config;
+    uint64_t per_layer =
+        (uint64_t)c->n_embd * c->head_dim * (2 * c->n_head + 2 * c->n_head_kv) +
+        3 * (uint64_t)c->n_embd * c->n_ff;
+    bool cached = per_layer * c->n_layer / 4 <= ti_cpu_cache_bytes();
+    return cached ? TI_L_T2 : model->kern->ternary;
+}
+
 tern_status ti_load_plan(ti_loader *l, const ti_mat_slot *slots, size_t n_slots, tern_err *err)
 {
     tern_model *model = l->model;
     const ti_config *c = &model->config;
-    wish want = {model->kern->ternary, TI_L_COUNT, l->opts->layout != NULL};
+    wish want = {ternary_layout(model), TI_L_COUNT, l->opts->layout != NULL};
     if (l->opts->layout) {
         want.ternary = strcmp(l->opts->layout, "t5") == 0 ? TI_L_T5 : TI_L_T2;
     }

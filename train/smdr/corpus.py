@@ -12,6 +12,7 @@ from smdr import progress
 from smdr.tokenizer import MARK, Tokenizer, count_words
 
 MARK_ID = 0
+FORM = 2  # of the kept arrays: another rule, another number
 
 
 def read(path):
@@ -23,7 +24,7 @@ def read(path):
 
 def digest(paths, *extra):
     """What a cached array depends on."""
-    h = hashlib.sha256(repr(extra).encode())
+    h = hashlib.sha256(repr((FORM, *extra)).encode())
     for path in paths:
         h.update(f"{os.path.basename(path)} {os.path.getsize(path)}\n".encode())
         with open(path, "rb") as f:
