@@ -8,6 +8,7 @@
 #include "base/utf8.h"
 #include "cli/cmd.h"
 #include "cli/common.h"
+#include "cli/info_smdr.h"
 #include "cli/models.h"
 #include "cli/out.h"
 #include "model/gguf.h"
@@ -272,10 +273,13 @@ static tern_status print_document(const char *path, const ti_gguf *gguf, const s
         ti_json_close(&json, '}');
     }
     ti_json_close(&json, ']');
+    tern_status status = ti_is_smdr(gguf) ? ti_json_smdr(&json, gguf, err) : TERN_OK;
     json_keys(&json, gguf);
     json_tensors(&json, gguf);
     ti_json_close(&json, '}');
-    tern_status status = ti_print_json(&json, err);
+    if (status == TERN_OK) {
+        status = ti_print_json(&json, err);
+    }
     ti_buf_free(&json);
     return status;
 }
@@ -315,6 +319,9 @@ static tern_status print_lines(const char *path, const ti_gguf *gguf, const sums
             "  %-7s %5" PRIu64 " tensors %14" PRIu64 " weights %10s %6.2f bits a weight\n",
             t->type->name, t->tensors, t->weights, ti_human_bytes(size, sizeof size, t->bytes),
             bits_per_weight(t->bytes, t->weights));
+    }
+    if (ti_is_smdr(gguf)) {
+        TI_TRY(ti_print_smdr(gguf, err));
     }
     ti_printf("\n%sMetadata%s\n", ti_bold(), ti_plain());
     for (size_t i = 0; i < gguf->n_kv; i++) {

@@ -36,6 +36,33 @@ static const ti_opt opts[] = {
      .help = "give each 256 weights another scale, or each row or tensor where the type has no "
              "more",
      .offset = offsetof(synth_args, synth.vary_scales)},
+    {.type = TI_OPT_STR,
+     .name = "pattern",
+     .metavar = "KINDS",
+     .help =
+         "smdr shapes: attention of the blocks, of full, torus, window, strided and random, "
+         "with commas between them; repeated until all blocks have one",
+     .fallback = "torus",
+     .offset = offsetof(synth_args, synth.smdr.kinds)},
+    {.type = TI_OPT_U32,
+     .name = "radius",
+     .metavar = "N",
+     .help = "smdr shapes: radius of the torus' neighbourhood; the other patterns see as many "
+             "keys",
+     .fallback = "3",
+     .offset = offsetof(synth_args, synth.smdr.radius)},
+    {.type = TI_OPT_U32,
+     .name = "context",
+     .metavar = "N",
+     .help = "smdr shapes: length of the context",
+     .fallback = "1024",
+     .offset = offsetof(synth_args, synth.smdr.n_ctx)},
+    {.type = TI_OPT_U32,
+     .name = "top-k",
+     .metavar = "N",
+     .help = "smdr shapes: gates of the feed-forward that stay open",
+     .fallback = "all",
+     .offset = offsetof(synth_args, synth.smdr.top_k)},
     {0},
 };
 
@@ -66,7 +93,8 @@ const ti_command ti_cmd_model_synth = {
         "nothing sensible, as fast as the real one.  The same seed gives the same "
         "file everywhere.",
     .examples = "tern model synth 100m -o 100m.gguf\n"
-                "tern model synth tiny-llama --seed 7 -o tiny.gguf",
+                "tern model synth tiny-llama --seed 7 -o tiny.gguf\n"
+                "tern model synth smdr-5m --pattern torus,full --top-k 77 -o smdr.gguf",
     .opts = opts,
     .operands = operands,
     .defaults = &defaults,

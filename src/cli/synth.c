@@ -20,6 +20,7 @@ tern_status ti_synth_make(const char *shape, const char *path, const ti_synth_ar
         .embd = args->embd,
         .arch = args->arch,
         .vary_scales = args->vary_scales,
+        .smdr = args->smdr,
         .seed = args->seed,
         .progress = ti_progress_step,
         .progress_user = &progress,

@@ -4,16 +4,19 @@
 #define TI_CLI_SYNTH_H
 
 #include "cli/opt.h"
+#include "model/synth.h"
 
-#define TI_SYNTH_SHAPES "2b4t|falcon3-1b|100m|tiny-bitnet|tiny-llama|tiny-qwen3"
-#define TI_SYNTH_SHAPES_TEXT                                                               \
-    "2b4t (BitNet b1.58 2B-4T), falcon3-1b, 100m, or tiny-bitnet, tiny-llama, tiny-qwen3 " \
-    "for tests"
+#define TI_SYNTH_SHAPES \
+    "2b4t|falcon3-1b|100m|smdr-5m|tiny-bitnet|tiny-llama|tiny-qwen3|tiny-smdr"
+#define TI_SYNTH_SHAPES_TEXT                                                             \
+    "2b4t (BitNet b1.58 2B-4T), falcon3-1b, 100m, smdr-5m, or tiny-bitnet, tiny-llama, " \
+    "tiny-qwen3, tiny-smdr for tests"
 
 typedef struct ti_synth_args {
     const char *type, *head, *embd, *arch;
     uint64_t seed;
     bool vary_scales;
+    ti_synth_smdr smdr;
 } ti_synth_args;
 
 /* The names are given because `bench` has other options of the short ones. */

@@ -164,6 +164,18 @@ typedef struct ti_kern {
     /* g = g / (1 + exp(-g)) * u */
     void (*silu_mul)(float *g, const float *u, size_t n);
 
+    /* The same in two steps, for networks that keep only some of the gates: g = relu(g)^2 or
+     * g / (1 + exp(-g)), then u = a * u with +0 wherever a is 0.  The product has the bits that
+     * relu2_mul and silu_mul give. */
+    void (*relu2)(float *g, size_t n);
+    void (*silu)(float *g, size_t n);
+    void (*gate)(float *u, const float *a, size_t n);
+
+    /* Lists the indices, rising, of the k elements of largest magnitude (1 <= k <= n) that are
+     * not zero; of equal ones the first.  Returns how many there are: k, or fewer if fewer are
+     * not zero.  A NaN is larger than any number.  `list` has room for n + 1. */
+    size_t (*top_k)(uint32_t *list, const float *a, size_t n, size_t k);
+
     /* In place: x = exp(x - max x) / sum, and 0 for all elements when n is 0. */
     void (*softmax)(float *x, size_t n);
 
@@ -186,6 +198,16 @@ typedef struct ti_kern {
      * int8: of (p[j] * v.scale[j]) * (float)v[j][c]. */
     void (*pv_f16)(float *o, const float *p, ti_kv_view v, size_t n, size_t d);
     void (*pv_i8)(float *o, const float *p, ti_kv_view v, size_t n, size_t d);
+
+    /* The same for listed rows of keys and values: row rows[j] in place of row j. */
+    void (*qk_list_f16)(float *s, const float *q, ti_kv_view k, const uint32_t *rows, size_t n,
+                        size_t d, float scale);
+    void (*qk_list_i8)(float *s, const int8_t *q, float qscale, ti_kv_view k,
+                       const uint32_t *rows, size_t n, size_t d);
+    void (*pv_list_f16)(float *o, const float *p, ti_kv_view v, const uint32_t *rows, size_t n,
+                        size_t d);
+    void (*pv_list_i8)(float *o, const float *p, ti_kv_view v, const uint32_t *rows, size_t n,
+                       size_t d);
 
     /* The three steps for the queries of a group.  The score or weight of query i and key
      * j < g->n[i] is g->s[j * TI_GROUP + i]; the rest of g->s is for the kernels. */

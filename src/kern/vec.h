@@ -22,6 +22,7 @@
 #include "kern/vec/dense.h"
 #include "kern/vec/group.h"
 #include "kern/vec/quant.h"
+#include "kern/vec/top.h"
 
 TI_VEC_FN void TI_VEC_NAME(rmsnorm)(float *y, const float *x, const float *w, size_t n,
                                     float eps)
@@ -87,6 +88,18 @@ TI_VEC_FN void TI_VEC_NAME(silu_mul)(float *g, const float *u, size_t n)
     if (i < n) {
         store_tail(g + i, silu_product(load_tail(g + i, n - i), load_tail(u + i, n - i)),
                    n - i);
+    }
+}
+
+TI_VEC_FN void TI_VEC_NAME(silu)(float *g, size_t n)
+{
+    const ti_vf one = all_lanes(1.0f); /* a product with it is exact */
+    size_t i = 0;
+    for (; i + WIDTH <= n; i += WIDTH) {
+        store(g + i, silu_product(load(g + i), one));
+    }
+    if (i < n) {
+        store_tail(g + i, silu_product(load_tail(g + i, n - i), one), n - i);
     }
 }
 
@@ -176,6 +189,10 @@ TI_VEC_FN void TI_VEC_NAME(vec_init)(ti_kern *k)
     k->add = TI_VEC_NAME(add);
     k->relu2_mul = TI_VEC_NAME(relu2_mul);
     k->silu_mul = TI_VEC_NAME(silu_mul);
+    k->relu2 = TI_VEC_NAME(relu2);
+    k->silu = TI_VEC_NAME(silu);
+    k->gate = TI_VEC_NAME(gate);
+    k->top_k = TI_VEC_NAME(top_k);
     k->softmax = TI_VEC_NAME(softmax);
     k->rope = TI_VEC_NAME(rope);
     k->to_f16 = TI_VEC_NAME(to_f16);
@@ -183,6 +200,10 @@ TI_VEC_FN void TI_VEC_NAME(vec_init)(ti_kern *k)
     k->qk_i8 = TI_VEC_NAME(qk_i8);
     k->pv_f16 = TI_VEC_NAME(pv_f16);
     k->pv_i8 = TI_VEC_NAME(pv_i8);
+    k->qk_list_f16 = TI_VEC_NAME(qk_list_f16);
+    k->qk_list_i8 = TI_VEC_NAME(qk_list_i8);
+    k->pv_list_f16 = TI_VEC_NAME(pv_list_f16);
+    k->pv_list_i8 = TI_VEC_NAME(pv_list_i8);
     k->group_qk_f16 = TI_VEC_NAME(group_qk_f16);
     k->group_qk_i8 = TI_VEC_NAME(group_qk_i8);
     k->group_softmax = TI_VEC_NAME(group_softmax);

@@ -6,16 +6,16 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "model/smdr.h"
+
 static tern_status find_arch(ti_config *c, const ti_gguf *gguf, tern_err *err)
 {
     static const struct {
         const char *name;
         ti_arch arch;
-    } known[] = {{"llama", TI_ARCH_LLAMA},
-                 {"bitnet-b1.58", TI_ARCH_BITNET},
-                 {"bitnet-25", TI_ARCH_BITNET},
-                 {"bitnet", TI_ARCH_BITNET},
-                 {"qwen3", TI_ARCH_QWEN3}};
+    } known[] = {{"llama", TI_ARCH_LLAMA},      {"bitnet-b1.58", TI_ARCH_BITNET},
+                 {"bitnet-25", TI_ARCH_BITNET}, {"bitnet", TI_ARCH_BITNET},
+                 {"qwen3", TI_ARCH_QWEN3},      {"smdr", TI_ARCH_SMDR}};
     ti_str name = {0};
     TI_TRY(ti_gguf_get_str(gguf, "general.architecture", true, &name, err));
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
@@ -26,9 +26,10 @@ static tern_status find_arch(ti_config *c, const ti_gguf *gguf, tern_err *err)
             return TERN_OK;
         }
     }
-    return ti_fail(err, TERN_UNSUPPORTED, "model", TI_NO_OFFSET,
-                   "architecture '%.*s' is not supported (llama, bitnet-b1.58, qwen3 are)",
-                   (int)(name.len < 64 ? name.len : 64), name.data);
+    return ti_fail(
+        err, TERN_UNSUPPORTED, "model", TI_NO_OFFSET,
+        "architecture '%.*s' is not supported (llama, bitnet-b1.58, qwen3, smdr are)",
+        (int)(name.len < 64 ? name.len : 64), name.data);
 }
 
 /* "<arch>.<key>" in a buffer. */
@@ -185,6 +186,10 @@ tern_status ti_config_read(ti_config *out, const ti_gguf *gguf, tern_err *err)
     c.rope_interleaved = c.arch == TI_ARCH_LLAMA;
     c.relu2 = c.sub_norms = c.arch == TI_ARCH_BITNET;
     c.qk_norms = c.arch == TI_ARCH_QWEN3;
+    if (c.arch == TI_ARCH_SMDR) {
+        c.sub_norms = c.may_lack_norms = true;
+        TI_TRY(ti_smdr_read(&c, gguf, err));
+    }
     *out = c;
     return TERN_OK;
 }

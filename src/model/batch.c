@@ -81,6 +81,8 @@ static void lay_out(tern_batch *b, bump *at)
     b->rows = take(at, m, sizeof(ti_row));
     b->groups = take(at, m, sizeof *b->groups);
     b->alone = take(at, m, sizeof *b->alone);
+    b->order = take(at, m, sizeof *b->order);
+    b->steps = take(at, m / TI_KV_STEP + 2, sizeof *b->steps);
     take_act(at, &b->act, 2 * m, widest, floats);
     for (uint32_t i = 0; i < ti_pool_threads(b->pool); i++) {
         ti_thread_memory *t = &b->threads[i];
@@ -90,6 +92,7 @@ static void lay_out(tern_batch *b, bump *at)
         t->scores = take(at, ti_round_up(b->n_ctx, TI_LANES), TI_GROUP * sizeof(float));
         t->group = take(at, ti_group_scratch(c->head_dim), sizeof(float));
         t->list = take(at, (size_t)c->n_ff + 1, sizeof(uint32_t));
+        t->keys = take(at, b->model->most_listed, sizeof(uint32_t));
         t->scratch = take(at,
                           ti_matmul_scratch(2 * (m > TI_HEAD_ROWS ? m : TI_HEAD_ROWS),
                                             ti_round_up(widest, TI_K_PAD)),
@@ -186,6 +189,7 @@ static tern_status check_item(const tern_batch *batch, const tern_batch_item *it
         }
     }
     TI_TRY(ti_session_check_tokens(s, items[i].tokens, items[i].n, err));
+    TI_TRY(ti_session_settle(items[i].session, err));
     *n_rows += items[i].n + (s->n_tokens - s->n_done);
     return TERN_OK;
 }

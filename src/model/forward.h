@@ -10,8 +10,8 @@
 /* Vectors that go through the output head together. */
 enum { TI_HEAD_ROWS = 8 };
 
-/* Products of a layer whose rows are handed out piece by piece, and its attention. */
-enum { TI_COUNTERS_PER_LAYER = 5 };
+/* Products of a layer whose rows are handed out piece by piece, and its attention: below. */
+enum { TI_COUNTERS_PER_LAYER = 6 };
 
 /* Memory for input vectors of any width that the model has. */
 typedef struct ti_act_memory {
@@ -27,7 +27,8 @@ typedef struct ti_thread_memory {
     float *vector;      /* [widest vector] */
     float *scores;      /* [n_ctx rounded up to 16][TI_GROUP] */
     float *group;       /* [ti_group_scratch()] */
-    uint32_t *list;     /* [n_ff] */
+    uint32_t *list;     /* [n_ff + 1] */
+    uint32_t *keys;     /* [model->most_listed] rows of the cache that a query looks at */
     void *scratch;      /* of matrix products */
 } ti_thread_memory;
 
@@ -58,6 +59,10 @@ struct tern_batch {
     ti_span *groups;
     uint32_t *alone;
     size_t n_groups, n_alone;
+    /* The rows once more, for layers that keep few keys: step s is rows order[steps[s]] up to
+     * steps[s + 1], of each session at most TI_KV_STEP that follow each other. */
+    uint32_t *order, *steps;
+    size_t n_steps;
     ti_row *rows; /* [max_rows] for callers of ti_forward() */
     void *memory;
     size_t bytes;
@@ -100,14 +105,71 @@ static inline bool ti_take_piece(const ti_worker *w, size_t counter, size_t n, s
     return *piece < n;
 }
 
+/* Waits for the other threads. */
+static inline void ti_barrier(const ti_worker *w)
+{
+    ti_pool_barrier(w->p->b->pool);
+}
+
+/* Counters: those of a layer, then one for each group of vectors at the head. */
+enum { TI_COUNT_QKV = 0, TI_COUNT_ATTEND, TI_COUNT_O, TI_COUNT_FF, TI_COUNT_UP, TI_COUNT_DOWN };
+
+static inline size_t ti_counter_of(size_t layer, size_t product)
+{
+    return layer * TI_COUNTERS_PER_LAYER + product;
+}
+
+/* --- products (product.c) ----------------------------------------------------------------- */
+
+static inline unsigned ti_kind_bit(const ti_mat *mat)
+{
+    return 1u << ti_layout_act(mat->layout);
+}
+
+/* Vector i of `act`: normalised if there is a norm, in every form that `kinds` asks for. */
+void ti_prepare_vector(const ti_worker *w, ti_act *act, size_t i, const float *v,
+                       const float *norm, unsigned kinds);
+
+/* All vectors v[i * ld], of k numbers.  A single one is prepared by every thread for itself;
+ * of more, each thread prepares its share, and all meet at a barrier. */
+ti_act ti_prepare(const ti_worker *w, const float *v, size_t ld, size_t k, const float *norm,
+                  unsigned kinds);
+
+/* y = W act for rows [r0, r1) of W.  Inputs of 16 bits are two rows each for the kernels, whose
+ * results meet in `wide`; matrices that threads work on at the same time have different
+ * columns there, from `column` on. */
+void ti_product(const ti_worker *w, float *y, size_t ldy, const ti_mat *mat, const ti_act *act,
+                size_t r0, size_t r1, size_t column);
+
+/* Into how many pieces the rows of a product with m vectors are cut; rows [*r0, *r1) of one. */
+size_t ti_n_pieces(const ti_mat *mat, size_t m);
+void ti_piece_range(const ti_mat *mat, size_t m, size_t piece, size_t *r0, size_t *r1);
+
+/* The outputs of matrices that have the same input. */
+typedef struct ti_output {
+    const ti_mat *mat;
+    float *y;
+    size_t ldy;
+} ti_output;
+
+/* This thread's pieces of the products.  No barrier. */
+void ti_multiply(const ti_worker *w, const ti_output *outputs, size_t n, const ti_act *act,
+                 size_t counter);
+
+/* x += W act, each thread for the rows it computes; a barrier. */
+void ti_multiply_into_stream(const ti_worker *w, const ti_mat *mat, const ti_act *act,
+                             size_t counter);
+
+/* --- the parts of a layer ----------------------------------------------------------------- */
+
 /* Attention (attention.c).  Divides the rows of a pass, before its threads start. */
 void ti_attention_plan(tern_batch *b, const ti_row *rows, size_t n);
 
-/* This thread's part of turning the queries b->q and keys b->k of layer l, and of putting keys
- * and values b->v into the caches. */
-void ti_keys_and_values(const ti_worker *w, const ti_layer *layer, size_t l);
+/* Turns the queries b->q and keys b->k of layer l, puts keys and values b->v into the caches,
+ * and makes b->o of them; ends at a barrier. */
+void ti_attend(const ti_worker *w, const ti_layer *layer, size_t l, size_t counter);
 
-/* This thread's part of b->o from b->q and the caches, which are complete. */
-void ti_attend(const ti_worker *w, size_t l, size_t counter);
+/* x += the feed-forward of x (feed_forward.c); ends at a barrier. */
+void ti_feed_forward(const ti_worker *w, const ti_layer *layer, size_t l);
 
 #endif

@@ -85,6 +85,14 @@ static tern_status layer_vector(tern_model *model, uint32_t layer, const char *p
     return load_vector(model, name, n, out, err);
 }
 
+static bool has_sub_norm(const tern_model *model, uint32_t layer, const char *part)
+{
+    char name[64];
+    snprintf(name, sizeof name, "blk.%u.%s.weight", layer, part);
+    return model->config.sub_norms &&
+           (!model->config.may_lack_norms || ti_gguf_tensor_find(&model->gguf, name));
+}
+
 tern_status ti_load_vectors(tern_model *model, tern_err *err)
 {
     const ti_config *c = &model->config;
@@ -92,9 +100,11 @@ tern_status ti_load_vectors(tern_model *model, tern_err *err)
         ti_layer *l = &model->layers[i];
         TI_TRY(layer_vector(model, i, "attn_norm", c->n_embd, &l->attn_norm, err));
         TI_TRY(layer_vector(model, i, "ffn_norm", c->n_embd, &l->ffn_norm, err));
-        if (c->sub_norms) {
+        if (has_sub_norm(model, i, "attn_sub_norm")) {
             TI_TRY(layer_vector(model, i, "attn_sub_norm", (uint64_t)c->n_head * c->head_dim,
                                 &l->attn_sub_norm, err));
+        }
+        if (has_sub_norm(model, i, "ffn_sub_norm")) {
             TI_TRY(layer_vector(model, i, "ffn_sub_norm", c->n_ff, &l->ffn_sub_norm, err));
         }
         if (c->qk_norms) {

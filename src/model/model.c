@@ -167,6 +167,37 @@ tern_status tern_model_chat_tokens(const tern_model *model, tern_token *out, siz
     return ti_vocab_chat_tokens(model->vocab, out, cap, n, messages, n_messages, answer, err);
 }
 
+static tern_status build_patterns(tern_model *model, tern_err *err)
+{
+    for (uint32_t l = 0; l < model->config.n_layer; l++) {
+        ti_attn_kind kind = model->config.attn.kind[l];
+        ti_pattern *p = &model->patterns[kind];
+        if (p->n_lists == 0) {
+            TI_TRY(ti_pattern_build(p, &model->config, kind, &model->arena, err));
+        }
+        if (p->first && p->most_keys > model->most_listed) {
+            model->most_listed = p->most_keys;
+        }
+    }
+    return TERN_OK;
+}
+
+/* Whether matrices are packed for skipping, and until when it is done. */
+static tern_status choose_sparsity(tern_model *model, const tern_model_opts *o, tern_err *err)
+{
+    /* Below this the sparse products win (docs/performance.md, exact sparsity). */
+    const float crossover = 0.15f;
+    const ti_config *c = &model->config;
+    float active = c->top_k ? (float)c->top_k / (float)c->n_ff : 1.0f;
+    TI_TRY(ti_gguf_get_f32(&model->gguf, "tern.ffn_active_fraction", false, &active, err));
+    bool has_zeros = c->relu2 || c->top_k;
+    model->sparse = has_zeros && (o->sparse == TERN_SPARSE_ON ||
+                                  (o->sparse == TERN_SPARSE_AUTO && active <= crossover));
+    model->sparse_limit =
+        o->sparse == TERN_SPARSE_ON ? c->n_ff : (uint32_t)(crossover * (float)c->n_ff);
+    return TERN_OK;
+}
+
 static tern_status fill(tern_model *model, const char *path, const tern_model_opts *o,
                         tern_err *err)
 {
@@ -188,14 +219,8 @@ static tern_status fill(tern_model *model, const char *path, const tern_model_op
     TI_TRY(ti_config_read(&model->config, &model->gguf, err));
     model->config.n_vocab = ti_vocab_size(model->vocab);
     model->act = o->act;
-    model->sparse = model->config.relu2 && o->sparse == TERN_SPARSE_ON;
-    float active = 1.0f;
-    TI_TRY(ti_gguf_get_f32(&model->gguf, "tern.ffn_active_fraction", false, &active, err));
-    /* Below this the sparse products win (docs/performance.md, exact sparsity). */
-    const float crossover = 0.15f;
-    if (model->config.relu2 && o->sparse == TERN_SPARSE_AUTO && active <= crossover) {
-        model->sparse = true;
-    }
+    TI_TRY(build_patterns(model, err));
+    TI_TRY(choose_sparsity(model, o, err));
     TI_TRY(ti_weights_load(model, o, err));
     TI_TRY(check_kinds(model, err));
     model->digest = digest_of(&model->gguf);

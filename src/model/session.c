@@ -13,6 +13,33 @@ enum { DEFAULT_CONTEXT = 4096, DEFAULT_CHUNK = 512, MAX_CHUNK = 1 << 14 };
 
 /* --- creation ----------------------------------------------------------------------------- */
 
+/* Divides the cache between the layers; returns the number of vectors in *vectors. */
+static tern_status lay_out_kv(tern_session *s, uint64_t *vectors, tern_err *err)
+{
+    const ti_config *c = &s->model->config;
+    ti_kv *kv = &s->kv;
+    kv->layers = ti_arena_calloc(&s->arena, c->n_layer, sizeof *kv->layers);
+    if (!kv->layers) {
+        return ti_fail_nomem(err, module, c->n_layer * sizeof *kv->layers, "a list of layers");
+    }
+    *vectors = 0;
+    for (uint32_t l = 0; l < c->n_layer; l++) {
+        const ti_pattern *p = ti_pattern_of(s->model, l);
+        uint64_t ring = (uint64_t)ti_pattern_reach(p, s->n_ctx) + TI_KV_STEP - 1;
+        ti_kv_layer *layer = &kv->layers[l];
+        *layer = (ti_kv_layer){
+            .first = (size_t)*vectors, .rows = s->n_ctx, .linear = s->n_ctx, .ring = 1};
+        if (p->first && p->sinks + ring < s->n_ctx) {
+            layer->linear = p->sinks;
+            layer->ring = (uint32_t)ring;
+            layer->rows = p->sinks + (size_t)ring;
+            kv->has_ring = true;
+        }
+        *vectors += layer->rows * c->n_head_kv; /* 2^24 * 2^10 * 2^10 at most */
+    }
+    return TERN_OK;
+}
+
 static tern_status create_kv(tern_session *s, tern_kv_type type, tern_err *err)
 {
     const ti_config *c = &s->model->config;
@@ -21,10 +48,9 @@ static tern_status create_kv(tern_session *s, tern_kv_type type, tern_err *err)
     kv->type = type;
     kv->stride = ti_round_up(c->head_dim, TI_LANES);
     kv->n_ctx = s->n_ctx;
-    /* Every factor is limited (model/arch.h), the product is not. */
     uint64_t vectors, numbers, bytes, scales = 0;
-    if (!ti_mul_u64((uint64_t)c->n_layer * c->n_head_kv, s->n_ctx, &vectors) ||
-        !ti_mul_u64(vectors, kv->stride * width, &numbers) || numbers > PTRDIFF_MAX / 8) {
+    TI_TRY(lay_out_kv(s, &vectors, err));
+    if (!ti_mul_u64(vectors, kv->stride * width, &numbers) || numbers > PTRDIFF_MAX / 8) {
         return ti_fail(err, TERN_LIMIT, module, TI_NO_OFFSET,
                        "a context of %u tokens is too large", s->n_ctx);
     }
@@ -186,15 +212,22 @@ tern_status ti_session_check_tokens(const tern_session *s, const tern_token *tok
     return TERN_OK;
 }
 
+/* Notes that positions up to `end` are stored now, whatever becomes of the pass. */
+static void note_reached(ti_kv *kv, size_t end)
+{
+    kv->reached = end > kv->reached ? end : kv->reached;
+}
+
 size_t ti_session_rows(tern_session *s, const tern_token *tokens, size_t n, ti_row *rows)
 {
     size_t waiting = s->n_tokens - s->n_done;
+    note_reached(&s->kv, s->n_tokens + n);
     for (size_t i = 0; i < waiting + n; i++) {
         rows[i] =
             (ti_row){.session = s,
                      .position = (uint32_t)(s->n_done + i),
                      .token = i < waiting ? s->tokens[s->n_done + i] : tokens[i - waiting],
-                     .wants_logits = i + 1 == waiting + n};
+                     .logits = i + 1 == waiting + n ? s->logits : NULL};
     }
     return waiting + n;
 }
@@ -210,7 +243,7 @@ void ti_session_commit(tern_session *s, const tern_token *tokens, size_t n)
 }
 
 /* Runs the tokens from n_done to `end`, which are already in s->tokens, chunk by chunk. */
-static tern_status catch_up(tern_session *s, size_t end, tern_err *err)
+static tern_status run_to(tern_session *s, size_t end, tern_err *err)
 {
     size_t at = s->n_done;
     s->has_logits = false;
@@ -221,14 +254,37 @@ static tern_status catch_up(tern_session *s, size_t end, tern_err *err)
             rows[i] = (ti_row){.session = s,
                                .position = (uint32_t)(at + i),
                                .token = s->tokens[at + i],
-                               .wants_logits = at + i + 1 == end};
+                               .logits = at + i + 1 == end ? s->logits : NULL};
         }
+        note_reached(&s->kv, at + n);
         TI_TRY(ti_forward(s->batch, rows, n, err));
         at += n;
     }
     s->n_done = end;
     s->has_logits = true;
     return TERN_OK;
+}
+
+/* Forgets a cache of which parts were overwritten. */
+static void forget_lost(tern_session *s)
+{
+    if (ti_kv_lost(&s->kv, s->n_done)) {
+        s->n_done = 0;
+        s->kv.reached = 0;
+    }
+}
+
+tern_status ti_session_settle(tern_session *s, tern_err *err)
+{
+    size_t end = s->n_done;
+    forget_lost(s);
+    return s->n_done < end ? run_to(s, end, err) : TERN_OK;
+}
+
+static tern_status catch_up(tern_session *s, size_t end, tern_err *err)
+{
+    forget_lost(s);
+    return run_to(s, end, err);
 }
 
 tern_status tern_session_feed(tern_session *session, const tern_token *tokens, size_t n,

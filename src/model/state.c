@@ -11,7 +11,9 @@
  *          48  sampler state, padded to 8
  *              tokens, i32 each, padded to 8
  *              for each layer, head: keys of the cached tokens, [n][head_dim] halves or int8
- *                                    (int8: n float32 scales before them); values likewise
+ *                                    (int8: n float32 scales before them); values likewise.
+ *                                    Of a layer that keeps few: its first and its last ones,
+ *                                    those that the next token can need
  *    at end    u64 FNV-1a of everything before
  *
  * The logits are not saved: they are computed again from the last token, which gives the same
@@ -69,16 +71,46 @@ static void pad8(sink *s, size_t written)
     put(s, zeros, (8 - written % 8) % 8);
 }
 
+/* Positions [from, to) of a layer. */
+typedef struct part {
+    size_t from, to;
+} part;
+
+/* What is saved of n positions: the first ones, and of a ring those that a query at n - 1 or
+ * later can see. */
+static void parts_of(part parts[2], const ti_kv_layer *layer, size_t n)
+{
+    size_t linear = n < layer->linear ? n : layer->linear;
+    size_t reach = layer->ring - TI_KV_STEP + 1; /* of a ring; else the second part is empty */
+    parts[0] = (part){0, linear};
+    parts[1] = (part){n - linear > reach ? n - reach : linear, n};
+}
+
+static size_t n_saved(const ti_kv_layer *layer, size_t n)
+{
+    part parts[2];
+    parts_of(parts, layer, n);
+    return parts[0].to - parts[0].from + parts[1].to - parts[1].from;
+}
+
 /* One head's cached vectors, without the padding that memory has. */
-static void put_head(sink *s, const ti_kv *kv, const void *data, const float *scale,
-                     size_t index, size_t n, size_t d)
+static void put_head(sink *s, const ti_kv *kv, const ti_kv_layer *layer, size_t index,
+                     bool keys, size_t n, size_t d)
 {
     size_t width = kv->type == TERN_KV_F16 ? sizeof(uint16_t) : sizeof(int8_t);
-    if (scale) {
-        put(s, scale + index, n * sizeof *scale);
+    const float *scale = keys ? kv->k_scale : kv->v_scale;
+    const uint8_t *data = keys ? kv->k : kv->v;
+    part parts[2];
+    parts_of(parts, layer, n);
+    for (size_t i = 0; scale && i < 2; i++) {
+        for (size_t p = parts[i].from; p < parts[i].to; p++) {
+            put(s, scale + index + ti_kv_row(layer, p), sizeof *scale);
+        }
     }
-    for (size_t i = 0; i < n; i++) {
-        put(s, (const uint8_t *)data + (index + i) * kv->stride * width, d * width);
+    for (size_t i = 0; i < 2; i++) {
+        for (size_t p = parts[i].from; p < parts[i].to; p++) {
+            put(s, data + (index + ti_kv_row(layer, p)) * kv->stride * width, d * width);
+        }
     }
 }
 
@@ -86,6 +118,9 @@ tern_status tern_session_save(const tern_session *session, const char *path, ter
 {
     const ti_config *c = &session->model->config;
     const ti_kv *kv = &session->kv;
+    /* Whoever asks for logits runs the last token again, which looks back one further. */
+    bool lost = session->n_done > 0 && ti_kv_lost(kv, session->n_done - 1);
+    size_t n_done = lost ? 0 : session->n_done;
     ti_out out;
     TI_TRY(ti_out_open(&out, path, err));
     sink s = {.stream = out.stream, .hash = 0xcbf29ce484222325u};
@@ -94,7 +129,7 @@ tern_status tern_session_save(const tern_session *session, const char *path, ter
     put_u32(&s, (uint32_t)kv->type);
     put_u64(&s, session->model->digest);
     put_u64(&s, session->n_tokens);
-    put_u64(&s, session->n_done);
+    put_u64(&s, n_done);
     put_u32(&s, (uint32_t)sizeof session->sampler);
     put_u32(&s, 0);
     put(&s, &session->sampler, sizeof session->sampler);
@@ -102,9 +137,10 @@ tern_status tern_session_save(const tern_session *session, const char *path, ter
     put(&s, session->tokens, session->n_tokens * sizeof *session->tokens);
     pad8(&s, session->n_tokens * sizeof *session->tokens);
     for (size_t h = 0; h < (size_t)c->n_layer * c->n_head_kv; h++) {
-        size_t index = h * kv->n_ctx;
-        put_head(&s, kv, kv->k, kv->k_scale, index, session->n_done, c->head_dim);
-        put_head(&s, kv, kv->v, kv->v_scale, index, session->n_done, c->head_dim);
+        const ti_kv_layer *layer = &kv->layers[h / c->n_head_kv];
+        size_t index = ti_kv_index(kv, h / c->n_head_kv, h % c->n_head_kv);
+        put_head(&s, kv, layer, index, true, n_done, c->head_dim);
+        put_head(&s, kv, layer, index, false, n_done, c->head_dim);
     }
     uint64_t hash = s.hash;
     put_u64(&s, hash);
@@ -158,7 +194,11 @@ static tern_status parse(saved *out, const tern_session *s, const uint8_t *p, si
     v.tokens = p + at;
     at += ti_round_up((size_t)v.n_tokens * sizeof(tern_token), 8);
     v.cache = p + at;
-    at += (size_t)v.n_done * c->n_layer * c->n_head_kv * 2 * vector + 8;
+    size_t vectors = 0;
+    for (uint32_t l = 0; l < c->n_layer && v.n_done <= v.n_tokens; l++) {
+        vectors += n_saved(&s->kv.layers[l], (size_t)v.n_done) * c->n_head_kv * 2;
+    }
+    at += vectors * vector + 8;
     if (v.n_done > v.n_tokens || at != size) {
         return ti_fail(err, TERN_CORRUPT, module, 24, "lengths of the session do not fit");
     }
@@ -172,16 +212,23 @@ static tern_status parse(saved *out, const tern_session *s, const uint8_t *p, si
     return TERN_OK;
 }
 
-static const uint8_t *get_head(const uint8_t *from, const ti_kv *kv, void *data, float *scale,
-                               size_t index, size_t n, size_t d)
+static const uint8_t *get_head(const uint8_t *from, const ti_kv *kv, const ti_kv_layer *layer,
+                               size_t index, bool keys, size_t n, size_t d)
 {
     size_t width = kv->type == TERN_KV_F16 ? sizeof(uint16_t) : sizeof(int8_t);
-    if (scale) {
-        memcpy(scale + index, from, n * sizeof *scale);
-        from += n * sizeof *scale;
+    float *scale = keys ? kv->k_scale : kv->v_scale;
+    uint8_t *data = keys ? kv->k : kv->v;
+    part parts[2];
+    parts_of(parts, layer, n);
+    for (size_t i = 0; scale && i < 2; i++) {
+        for (size_t p = parts[i].from; p < parts[i].to; p++, from += sizeof *scale) {
+            memcpy(scale + index + ti_kv_row(layer, p), from, sizeof *scale);
+        }
     }
-    for (size_t i = 0; i < n; i++, from += d * width) {
-        memcpy((uint8_t *)data + (index + i) * kv->stride * width, from, d * width);
+    for (size_t i = 0; i < 2; i++) {
+        for (size_t p = parts[i].from; p < parts[i].to; p++, from += d * width) {
+            memcpy(data + (index + ti_kv_row(layer, p)) * kv->stride * width, from, d * width);
+        }
     }
     return from;
 }
@@ -200,13 +247,17 @@ tern_status tern_session_load(tern_session *session, const char *path, tern_err 
     }
     if (status == TERN_OK) {
         const ti_config *c = &session->model->config;
-        const ti_kv *kv = &session->kv;
+        ti_kv *kv = &session->kv;
         const uint8_t *from = v.cache;
         for (size_t h = 0; h < (size_t)c->n_layer * c->n_head_kv; h++) {
-            size_t index = h * kv->n_ctx, n = (size_t)v.n_done;
-            from = get_head(from, kv, kv->k, kv->k_scale, index, n, c->head_dim);
-            from = get_head(from, kv, kv->v, kv->v_scale, index, n, c->head_dim);
+            const ti_kv_layer *layer = &kv->layers[h / c->n_head_kv];
+            size_t index = ti_kv_index(kv, h / c->n_head_kv, h % c->n_head_kv);
+            size_t n = (size_t)v.n_done;
+            from = get_head(from, kv, layer, index, true, n, c->head_dim);
+            from = get_head(from, kv, layer, index, false, n, c->head_dim);
         }
+        /* A ring has the last ones only: nothing more can be taken back. */
+        kv->reached = (size_t)v.n_done + (v.n_done > 0 ? TI_KV_STEP - 1 : 0);
         for (size_t i = 0; i < v.n_tokens; i++) {
             session->tokens[i] = (tern_token)get_u32(v.tokens + 4 * i);
         }

@@ -36,6 +36,10 @@ static const shape shapes[] = {
      10000, 1e-5f, false, false, false},
     {"tiny-qwen3", "qwen3", "qwen2", 2, 256, 512, 4, 2, 128, 320, 2048,
      1000000, 1e-6f, true, false, true},
+    {"tiny-smdr", "smdr", "gpt-2", 2, 256, 768, 4, 2, 64, 320, 1024,
+     10000, 1e-5f, true, true, false},
+    {"smdr-5m", "smdr", "gpt-2", 8, 256, 768, 4, 4, 64, 4096, 1024,
+     10000, 1e-5f, true, true, false},
 };
 /* clang-format on */
 
@@ -43,6 +47,7 @@ enum {
     N_SHAPES = sizeof shapes / sizeof shapes[0],
     SCALE_RUN = 256,          /* weights that share a scale when scales vary */
     MAX_LAYER_TENSORS = 13,   /* seven matrices, two norms, four more norms of some archs */
+    MAX_SMDR_LAYERS = 8,      /* of the smdr shapes above */
     CHUNK_BYTES = 1024 * 1024 /* of encoded rows that are written together */
 };
 
@@ -174,6 +179,50 @@ static void put_file_type(ti_gguf_writer *w, ti_type type)
     }
 }
 
+static bool is_smdr(const shape *h)
+{
+    return strcmp(h->arch, "smdr") == 0;
+}
+
+static uint32_t context_of(const synth *s)
+{
+    return s->opts->smdr.n_ctx ? s->opts->smdr.n_ctx : s->shape->n_ctx;
+}
+
+/* Side of the least torus on which nobody sees round it. */
+static uint32_t torus_side(uint64_t n_ctx, uint64_t radius)
+{
+    uint64_t side = 2 * radius + 1;
+    while (side * (side - radius) < n_ctx) {
+        side++;
+    }
+    return (uint32_t)side;
+}
+
+static void put_smdr(ti_gguf_writer *w, const synth *s)
+{
+    const ti_synth_smdr *o = &s->opts->smdr;
+    const char *kinds = o->kinds ? o->kinds : "torus", *at = kinds;
+    uint32_t radius = o->radius ? o->radius : 3;
+    uint32_t side = torus_side(context_of(s), radius);
+    ti_str items[MAX_SMDR_LAYERS];
+    for (uint32_t i = 0; i < s->shape->n_layer; i++) {
+        size_t len = strcspn(at, ",");
+        items[i] = (ti_str){at, len};
+        at = at[len] ? at + len + 1 : kinds;
+    }
+    ti_gguf_put_strs(w, "smdr.attention.kinds", items, s->shape->n_layer);
+    put_u32(w, s, "attention.torus_side", side);
+    put_u32(w, s, "attention.torus_radius", radius);
+    put_u32(w, s, "attention.key_budget", o->budget ? o->budget : radius * radius + radius + 1);
+    put_u32(w, s, "attention.stride", side);
+    put_u32(w, s, "attention.random_seed", (uint32_t)s->opts->seed);
+    put_u32(w, s, "attention.sink_tokens", o->sinks);
+    if (o->top_k) {
+        put_u32(w, s, "feed_forward.top_k", o->top_k);
+    }
+}
+
 static tern_status put_keys(ti_gguf_writer *w, const synth *s, tern_err *err)
 {
     static const char about[] = "random weights, for measuring and testing";
@@ -190,7 +239,7 @@ static tern_status put_keys(ti_gguf_writer *w, const synth *s, tern_err *err)
         ti_gguf_put_str(w, TI_GGUF_KEY_I2S_LAYOUT, "x86", 3);
     }
     put_u32(w, s, "vocab_size", h->n_vocab);
-    put_u32(w, s, "context_length", h->n_ctx);
+    put_u32(w, s, "context_length", context_of(s));
     put_u32(w, s, "embedding_length", h->n_embd);
     put_u32(w, s, "block_count", h->n_layer);
     put_u32(w, s, "feed_forward_length", h->n_ff);
@@ -202,6 +251,9 @@ static tern_status put_keys(ti_gguf_writer *w, const synth *s, tern_err *err)
     if (h->head_dim * h->n_head != h->n_embd) {
         put_u32(w, s, "attention.key_length", h->head_dim);
         put_u32(w, s, "attention.value_length", h->head_dim);
+    }
+    if (is_smdr(h)) {
+        put_smdr(w, s);
     }
     return ti_synth_vocab(w, h->n_vocab, h->pre, err);
 }
@@ -356,6 +408,16 @@ static tern_status prepare(synth *s, const char *name, tern_err *err)
     if (strlen(s->arch) > 32 || s->arch[0] == '\0') {
         return ti_fail(err, TERN_USAGE, "synth", TI_NO_OFFSET, "no architecture is named '%s'",
                        s->arch);
+    }
+    const ti_synth_smdr *d = &o->smdr;
+    if (!is_smdr(s->shape) &&
+        (d->kinds || d->n_ctx || d->radius || d->budget || d->sinks || d->top_k)) {
+        return ti_fail(err, TERN_USAGE, "synth", TI_NO_OFFSET,
+                       "shape '%s' has no options of smdr", s->shape->name);
+    }
+    if (d->radius > TI_SYNTH_MAX_RADIUS) {
+        return ti_fail(err, TERN_USAGE, "synth", TI_NO_OFFSET, "radius %u, at most %d",
+                       d->radius, TI_SYNTH_MAX_RADIUS);
     }
     TI_TRY(pick_type(&s->matrix, o->type, TI_TQ2_0, true, err));
     TI_TRY(pick_type(&s->head, o->head, TI_Q6_K, false, err));

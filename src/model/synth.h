@@ -9,9 +9,12 @@
  * tiny-bitnet   bitnet-b1.58       2    256   768      4/2  x  64     320  tied
  * tiny-llama    llama              2    256   768      4/2  x  64     320  own
  * tiny-qwen3    qwen3              2    256   512      4/2  x 128     320  tied
+ * tiny-smdr     smdr               2    256   768      4/2  x  64     320  tied
+ * smdr-5m       smdr               8    256   768      4/4  x  64    4096  tied
  *
  * 2b4t is Microsoft's BitNet b1.58 2B-4T, falcon3-1b TII's Falcon3-1B-1.58bit.  100m has 85 M
- * weights in matrices and 25 M in the head, 109 M that a token reads.
+ * weights in matrices and 25 M in the head, 109 M that a token reads.  The smdr shapes have the
+ * attention and the gates of opts.smdr.
  *
  * Matrices are s x {-1, 0, +1} with equal shares and s = 1.22/sqrt(n_in) rounded to float16, so
  * that activations keep their size through the layers; matrices of dense types are bell-shaped
@@ -27,6 +30,19 @@
 #include "base/err.h"
 #include "tern/model.h"
 
+enum { TI_SYNTH_MAX_RADIUS = 1000 };
+
+/* What an smdr shape has (docs/formats/smdr.md); zeros are the defaults. */
+typedef struct ti_synth_smdr {
+    const char
+        *kinds;     /* of the blocks, "torus,full": repeated until all have one; NULL = torus */
+    uint32_t n_ctx; /* 0 = 1024 */
+    uint32_t radius; /* 0 = 3; the side is the least with G (G - radius) >= n_ctx */
+    uint32_t budget; /* 0 = radius^2 + radius + 1; the stride is the torus' side */
+    uint32_t sinks;
+    uint32_t top_k; /* 0 = all gates */
+} ti_synth_smdr;
+
 /* Zero-initialise; zeros are the defaults. */
 typedef struct ti_synth_opts {
     uint64_t seed;
@@ -36,13 +52,15 @@ typedef struct ti_synth_opts {
     const char *arch; /* general.architecture and prefix of keys; NULL = the shape's own */
     bool vary_scales; /* another scale for each 256 weights (IQ1_BN, IQ2_BN: each row; I2_S:
                          each tensor) */
+    ti_synth_smdr smdr;
     tern_progress_fn progress; /* bytes of tensor data; NULL = none */
     void *progress_user;
 } ti_synth_opts;
 
 /* Writes a model to `path`.  Memory: a few MB, whatever the shape.  Cost: about 1 s for a
  * billion ternary weights, 40 s for a billion of Q6_K or Q4_K, and the disk's.
- * Errors: TERN_USAGE (no such shape or type, or rows that are no multiple of its block),
+ * Errors: TERN_USAGE (no such shape or type, rows that are no multiple of its block, an option
+ * of smdr for another shape),
  * TERN_IO, TERN_NOMEM, TERN_CANCELLED. */
 tern_status ti_synth(const char *shape, const char *path, const ti_synth_opts *opts,
                      tern_err *err);

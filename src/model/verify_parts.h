@@ -5,6 +5,7 @@
  *   verify_rows.c  rows of tensors of every type, and whether their codes are valid
  *   verify_text.c  the tokenizer, how well a text is predicted, how far logits are apart
  *   verify_ref.c   the network in float64
+ *   verify_smdr.c  what smdr adds to that
  *   verify_self.c  the engine against that, kernel sets against each other */
 #ifndef TI_MODEL_VERIFY_PARTS_H
 #define TI_MODEL_VERIFY_PARTS_H
@@ -63,6 +64,18 @@ typedef struct ti_ref {
  * and thread.  Errors: TERN_CORRUPT, TERN_UNSUPPORTED, TERN_NOMEM, TERN_CANCELLED. */
 tern_status ti_ref_logits(double *logits, const ti_ref *ref, const tern_token *tokens, size_t n,
                           tern_err *err);
+
+/* Whether the query at position i of a layer sees the key at j.  `random` is what
+ * ti_ref_random_offsets() made; NULL where no layer has that kind. */
+bool ti_ref_sees(const ti_config *c, size_t layer, const uint8_t *random, uint64_t i,
+                 uint64_t j);
+
+/* chosen[o] = 1 for the offsets of the kind `random`, else 0, o < c->n_ctx. */
+void ti_ref_random_offsets(const ti_config *c, uint8_t *chosen);
+
+/* Zeroes all but the k of n numbers that have the largest magnitude, of equal ones the first.
+ * Errors: TERN_NOMEM. */
+tern_status ti_ref_keep_largest(double *x, size_t n, size_t k, tern_err *err);
 
 /* --- text --------------------------------------------------------------------------------- */
 

@@ -22,6 +22,7 @@ typedef struct network {
     double *q, *k, *v, *o;
     double *gate, *up, *y;
     double *scores;    /* [n] */
+    uint8_t *random;   /* [n_ctx] offsets of random patterns, or NULL */
     ti_row_room *room; /* [threads], for the widest row */
     uint64_t done, total;
 } network;
@@ -106,6 +107,12 @@ static tern_status norm(network *net, double *y, const double *x, size_t vectors
         }
     }
     return TERN_OK;
+}
+
+static bool has_sub_norm(const network *net, const char *name)
+{
+    return net->c->sub_norms &&
+           (!net->c->may_lack_norms || ti_gguf_tensor_find(net->ref->gguf, name));
 }
 
 /* As ti_kern.quant_token has it: 127 steps to the largest magnitude of each vector. */
@@ -208,22 +215,27 @@ static tern_status rotate(network *net, double *v, size_t heads, tern_err *err)
     return TERN_OK;
 }
 
-static void attend(network *net, size_t i, size_t h)
+static void attend(network *net, size_t layer, size_t i, size_t h)
 {
     const ti_config *c = net->c;
     size_t d = c->head_dim, kv = h / (c->n_head / c->n_head_kv) * d;
     const double *q = net->q + i * net->q_dim + h * d;
     double *o = net->o + i * net->q_dim + h * d, *s = net->scores, most = 0.0, sum = 0.0;
+    const double unseen = -1e300;
+    bool first = true;
     for (size_t j = 0; j <= i; j++) {
         s[j] = 0.0;
         for (size_t e = 0; e < d; e++) {
             s[j] += q[e] * net->k[j * net->kv_dim + kv + e];
         }
         s[j] /= square_root((double)d);
-        most = j == 0 || s[j] > most ? s[j] : most;
+        bool seen = ti_ref_sees(c, layer, net->random, i, j);
+        s[j] = seen ? s[j] : unseen;
+        most = seen && (first || s[j] > most) ? s[j] : most;
+        first = first && !seen;
     }
     for (size_t j = 0; j <= i; j++) {
-        s[j] = ti_exp(s[j] - most);
+        s[j] = s[j] > unseen ? ti_exp(s[j] - most) : 0.0;
         sum += s[j];
     }
     memset(o, 0, d * sizeof *o);
@@ -259,11 +271,11 @@ static tern_status attention(network *net, size_t layer, tern_err *err)
     }
     for (size_t i = 0; i < net->n; i++) {
         for (size_t h = 0; h < c->n_head; h++) {
-            attend(net, i, h);
+            attend(net, layer, i, h);
         }
     }
-    if (c->sub_norms) {
-        layer_name(name, layer, "attn_sub_norm");
+    layer_name(name, layer, "attn_sub_norm");
+    if (has_sub_norm(net, name)) {
         TI_TRY(norm(net, net->o, net->o, net->n, net->q_dim, name, err));
     }
     round_inputs(net, net->o, net->q_dim);
@@ -286,11 +298,16 @@ static tern_status feed_forward(network *net, size_t layer, tern_err *err)
     TI_TRY(multiply_in(net, net->up, net->a, c->n_embd, c->n_ff, layer, "ffn_up", err));
     for (size_t i = 0; i < net->n * c->n_ff; i++) {
         double g = net->gate[i];
-        double activated = relu2 ? (g > 0.0 ? g * g : 0.0) : g / (1.0 + ti_exp(-g));
-        net->gate[i] = activated * net->up[i];
+        net->gate[i] = relu2 ? (g > 0.0 ? g * g : 0.0) : g / (1.0 + ti_exp(-g));
     }
-    if (c->sub_norms) {
-        layer_name(name, layer, "ffn_sub_norm");
+    for (size_t i = 0; i < net->n && c->top_k > 0; i++) {
+        TI_TRY(ti_ref_keep_largest(net->gate + i * c->n_ff, c->n_ff, c->top_k, err));
+    }
+    for (size_t i = 0; i < net->n * c->n_ff; i++) {
+        net->gate[i] *= net->up[i];
+    }
+    layer_name(name, layer, "ffn_sub_norm");
+    if (has_sub_norm(net, name)) {
         TI_TRY(norm(net, net->gate, net->gate, net->n, c->n_ff, name, err));
     }
     round_inputs(net, net->gate, c->n_ff);
@@ -344,6 +361,15 @@ static bool make_room(network *net, ti_arena *arena)
     net->gate = vectors(arena, n, c->n_ff);
     net->up = vectors(arena, n, c->n_ff);
     net->scores = vectors(arena, n, 1);
+    for (uint32_t l = 0; l < c->n_layer && !net->random; l++) {
+        if (c->attn.kind[l] == TI_ATTN_RANDOM) {
+            net->random = ti_arena_alloc(arena, c->n_ctx);
+            if (!net->random) {
+                return false;
+            }
+            ti_ref_random_offsets(c, net->random);
+        }
+    }
     uint32_t threads = ti_pool_threads(net->ref->pool);
     net->room = ti_calloc(threads, sizeof *net->room);
     bool good = net->x && net->a && net->y && net->rounded && net->q && net->o && net->k &&

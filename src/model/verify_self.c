@@ -307,7 +307,7 @@ static tern_status run_kernel_sets(self *s, tern_err *err)
 }
 
 /* The other packing, and skipping, where the model has what they are about. */
-static tern_status run_other_ways(self *s, bool relu2, tern_err *err)
+static tern_status run_other_ways(self *s, bool skips, tern_err *err)
 {
     tern_model_opts how = exact_opts(s);
     bool t5 = strcmp(s->out->runs[0].layout, "t5") == 0;
@@ -315,7 +315,7 @@ static tern_status run_other_ways(self *s, bool relu2, tern_err *err)
         how.layout = t5 ? "t2" : "t5";
         TI_TRY(run_with(s, &how, err));
         how.layout = s->model_opts->layout;
-        if (relu2) {
+        if (skips) {
             how.sparse = s->out->runs[0].sparse ? TERN_SPARSE_OFF : TERN_SPARSE_ON;
             TI_TRY(run_with(s, &how, err));
         }
@@ -377,7 +377,7 @@ static tern_status test_all(self *s, tern_err *err)
     tern_model *model = NULL;
     tern_model_opts how = exact_opts(s);
     TI_TRY(open_with(s, &model, &how, err));
-    bool relu2 = model->config.relu2;
+    bool skips = model->config.relu2 || model->config.top_k > 0;
     tern_status status = prepare(s, model, err);
     if (status == TERN_OK) {
         status = add_run(s, model, err);
@@ -388,7 +388,7 @@ static tern_status test_all(self *s, tern_err *err)
     tern_model_close(model);
     TI_TRY(status);
     TI_TRY(run_kernel_sets(s, err));
-    TI_TRY(run_other_ways(s, relu2, err));
+    TI_TRY(run_other_ways(s, skips, err));
     ti_verify_say_kernels(s->out);
     return check_fluency(s, err);
 }

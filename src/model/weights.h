@@ -9,6 +9,7 @@
 #include "kern/pack.h"
 #include "model/arch.h"
 #include "model/gguf.h"
+#include "model/smdr.h"
 #include "model/tok.h"
 #include "tern/model.h"
 
@@ -32,9 +33,12 @@ struct tern_model {
     const float *rope_factors;        /* [rope_dim / 2] divisors of the frequencies, or NULL */
     const ti_gguf_tensor *token_embd; /* rows are read from the file as they are needed */
     ti_mat head;
+    ti_pattern patterns[TI_ATTN_KINDS]; /* of the kinds that occur */
+    uint32_t most_listed;               /* keys that a query of a pattern can see; 0 = none */
     tern_act_mode act;
     bool vocab_only;
-    bool sparse; /* up and down are kept for exact sparsity */
+    bool sparse;           /* up and down are kept for exact sparsity */
+    uint32_t sparse_limit; /* open gates from which on the dense products are faster */
     tern_model_desc desc;
     uint64_t digest; /* identifies file and weights for saved sessions */
     ti_arena arena;
@@ -46,6 +50,12 @@ struct tern_model {
  * Errors: TERN_CORRUPT and TERN_UNSUPPORTED with the tensor's name, TERN_NOMEM,
  * TERN_CANCELLED. */
 tern_status ti_weights_load(tern_model *model, const tern_model_opts *opts, tern_err *err);
+
+/* The pattern of a layer. */
+static inline const ti_pattern *ti_pattern_of(const tern_model *model, size_t layer)
+{
+    return &model->patterns[model->config.attn.kind[layer]];
+}
 
 /* Calls fn for each matrix: its tensor name and where it lies in the model. */
 typedef struct ti_mat_slot {

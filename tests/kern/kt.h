@@ -111,6 +111,7 @@ void kt_test_sparse(const ti_kern *k);
 void kt_test_float(const ti_kern *k);
 void kt_test_quant(const ti_kern *k);
 void kt_test_attention(const ti_kern *k);
+void kt_test_top(const ti_kern *k);
 
 /* Speed of all entries, or of those whose name begins with `name`. */
 void kt_bench(const ti_kern *const *sets, size_t n_sets, const char *name);

@@ -126,6 +126,53 @@ static void check_mixtures(const ti_kern *k, const head *h)
     kt_free(&want);
 }
 
+/* --- listed rows ------------------------------------------------------------------------- */
+
+/* Rows that are listed give what they give when they lie one behind the other; the same row may
+ * be listed twice. */
+static void check_listed(const ti_kern *k, const head *h)
+{
+    enum { MAX_LISTED = 40 };
+    size_t n = h->n ? 1 + kt_below(MAX_LISTED) : 0;
+    kt_buf rows = kt_alloc(n * sizeof(uint32_t), sizeof(uint32_t));
+    kt_buf halves = kt_alloc(n * h->dp * 2, 2), bytes = kt_alloc(n * h->dp, 1);
+    kt_buf scale = kt_alloc(n * sizeof(float), sizeof(float));
+    kt_buf p = kt_alloc(n * sizeof(float), sizeof(float));
+    float got[MAX_LISTED + 512], want[MAX_LISTED + 512];
+    for (size_t i = 0; i < n; i++) {
+        size_t row = kt_below((uint32_t)h->n);
+        ((uint32_t *)rows.p)[i] = (uint32_t)row;
+        memcpy((uint16_t *)halves.p + i * h->dp, (uint16_t *)h->halves.p + row * h->stride,
+               h->dp * 2);
+        memcpy((int8_t *)bytes.p + i * h->dp, (int8_t *)h->bytes.p + row * h->stride, h->dp);
+        ((float *)scale.p)[i] = ((float *)h->scale.p)[row];
+        ((float *)p.p)[i] = kt_uniform(1.0f);
+    }
+    ti_kv_view far16 = {h->halves.p, NULL, h->stride}, near16 = {halves.p, NULL, h->dp};
+    ti_kv_view far8 = {h->bytes.p, h->scale.p, h->stride}, near8 = {bytes.p, scale.p, h->dp};
+    kt_subject(k->name, "qk_list_f16");
+    k->qk_f16(want, h->q.p, near16, n, h->d, 0.37f);
+    k->qk_list_f16(got, h->q.p, far16, rows.p, n, h->d, 0.37f);
+    kt_same_floats(got, want, n, h->what);
+    kt_subject(k->name, "qk_list_i8");
+    k->qk_i8(want, h->q8.p, 0.011f, near8, n, h->d);
+    k->qk_list_i8(got, h->q8.p, 0.011f, far8, rows.p, n, h->d);
+    kt_same_floats(got, want, n, h->what);
+    kt_subject(k->name, "pv_list_f16");
+    k->pv_f16(want, p.p, near16, n, h->d);
+    k->pv_list_f16(got, p.p, far16, rows.p, n, h->d);
+    kt_same_floats(got, want, h->dp, h->what);
+    kt_subject(k->name, "pv_list_i8");
+    k->pv_i8(want, p.p, near8, n, h->d);
+    k->pv_list_i8(got, p.p, far8, rows.p, n, h->d);
+    kt_same_floats(got, want, h->dp, h->what);
+    kt_free(&rows);
+    kt_free(&halves);
+    kt_free(&bytes);
+    kt_free(&scale);
+    kt_free(&p);
+}
+
 /* --- groups ------------------------------------------------------------------------------ */
 
 enum { MAX_KEYS = 112 };
@@ -313,6 +360,7 @@ void kt_test_attention(const ti_kern *k)
             head h = make(counts[j], sizes[i], (i + j) % 3 * 16, j % 3 == 2);
             check_scores(k, &h);
             check_mixtures(k, &h);
+            check_listed(k, &h);
             destroy(&h);
         }
     }

@@ -34,6 +34,7 @@ int main(int argc, char **argv)
         kt_test_quant(sets[i]);
         kt_test_float(sets[i]);
         kt_test_attention(sets[i]);
+        kt_test_top(sets[i]);
         kt_test_matmul(sets[i]);
         kt_test_sparse(sets[i]);
     }

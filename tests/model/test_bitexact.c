@@ -29,6 +29,7 @@
 enum {
     MAX_PROMPT = 530,
     PROMPT = 24,   /* three chunks of 7 and a rest */
+    LONG = 190,    /* three steps of 64 of a ring, and three chunks of 64, less a few */
     STEPS = 4,     /* single tokens after the prompt */
     MAX_BATCH = 8, /* sessions in a step */
     FEW_SESSIONS = 3,
@@ -49,6 +50,7 @@ typedef struct config {
 #define BITNET(layers) .arch = "bitnet-b1.58", .n_layer = layers
 #define LLAMA .arch = "llama", .n_layer = 1
 #define QWEN3(layers) .arch = "qwen3", .n_layer = layers
+#define SMDR(layers) .arch = "smdr", .n_layer = layers
 #define HEADS(n, kv, d) .n_head = n, .n_head_kv = kv, .head_dim = d
 #define WIDTHS(embd, ff) .n_embd = embd, .n_ff = ff
 
@@ -94,6 +96,25 @@ static const config configs[] = {
      .hash = 0x0835a5f7caba8120},
     {"qwen3-bf16-kv8", {QWEN3(2), WIDTHS(48, 100), HEADS(3, 1, 24), .type = "bf16", .embd = "bf16",
      .head = "f32"}, .kv = TERN_KV_I8, .hash = 0x1d3e263408b39475},
+    /* Rings that go round several times, longer than a step of 64; all kinds, both caches. */
+    {"smdr-torus", {SMDR(2), WIDTHS(256, 256), HEADS(4, 2, 64), .type = "tq2_0", .embd = "q6_k",
+     .n_ctx = 320, .smdr = {.kinds = "torus,torus", .side = 20, .radius = 3, .top_k = 25}},
+     .prompt = LONG, .hash = 0xc7bbb7e7f5664002},
+    {"smdr-torus-round-kv8", {SMDR(3), WIDTHS(64, 128), HEADS(2, 1, 32), .type = "iq2_bn",
+     .embd = "q8_0", .n_ctx = 200, .smdr = {.kinds = "torus,full,torus", .side = 15, .radius = 7,
+     .sinks = 3}}, .kv = TERN_KV_I8, .prompt = LONG, .hash = 0xb1db54ce001d304a},
+    {"smdr-window", {SMDR(2), WIDTHS(128, 256), HEADS(4, 1, 32), .type = "iq1_bn", .embd = "q8_0",
+     .n_ctx = 640, .smdr = {.kinds = "window,full", .budget = 13, .sinks = 2, .top_k = 40,
+     .activation = "silu"}}, .prompt = LONG, .hash = 0x67b163703fa023f7},
+    {"smdr-strided-kv8", {SMDR(2), WIDTHS(96, 224), HEADS(3, 1, 32), .type = "q8_0", .embd = "q8_0",
+     .n_ctx = 640, .smdr = {.kinds = "strided,window", .budget = 21, .stride = 17, .top_k = 30,
+     .bare = true}}, .kv = TERN_KV_I8, .prompt = LONG, .hash = 0xb6dbc93ad4a48b85},
+    {"smdr-random", {SMDR(2), WIDTHS(48, 116), HEADS(3, 3, 16), .type = "f32", .embd = "f32",
+     .n_ctx = 300, .smdr = {.kinds = "random,random", .budget = 9, .seed = 7, .sinks = 1,
+     .top_k = 116}}, .prompt = LONG, .hash = 0xd8d9b46f792a9ef3},
+    {"smdr-mixed", {SMDR(5), WIDTHS(64, 128), HEADS(2, 1, 32), .type = "iq2_bn", .embd = "q8_0",
+     .n_ctx = 256, .smdr = {.kinds = "random,strided,window,torus,full", .side = 17, .radius = 2,
+     .budget = 8, .stride = 16, .seed = 3, .activation = "relu2"}}, .prompt = LONG, .hash = 0x35f412b4fb85b515},
 };
 /* clang-format on */
 
@@ -314,8 +335,9 @@ static void check_set(const config *c, const char *path, const kernels *set)
                                        {"t5", TERN_SPARSE_OFF},
                                        {"t2", TERN_SPARSE_ON},
                                        {"t5", TERN_SPARSE_ON}};
-    size_t n = c->spec.arch[0] == 'b' ? 4 : 2; /* only a ReLU^2 gate is sparse */
-    n = c->prompt > PROMPT ? 1 : n;
+    bool skips = c->spec.arch[0] == 'b' || c->spec.arch[0] == 's';
+    size_t n = skips ? 4 : 2; /* only a ReLU^2 gate, or one of the largest, is sparse */
+    n = c->prompt > PROMPT && !skips ? 1 : n;
     for (size_t i = 0; i < n; i++) {
         const tern_model_opts opts = {.threads = 1,
                                       .cpu = set->open_as,

@@ -83,7 +83,9 @@ static void plan_layer(maker *m, uint32_t layer)
 {
     const tiny_spec *s = m->s;
     uint64_t q = (uint64_t)s->n_head * s->head_dim, kv = (uint64_t)s->n_head_kv * s->head_dim;
-    bool bitnet = strncmp(s->arch, "bitnet", 6) == 0, qwen3 = strcmp(s->arch, "qwen3") == 0;
+    bool smdr = strcmp(s->arch, "smdr") == 0 && !s->smdr.bare;
+    bool bitnet = strncmp(s->arch, "bitnet", 6) == 0 || smdr,
+         qwen3 = strcmp(s->arch, "qwen3") == 0;
     const char *norm = s->norm ? s->norm : "f32";
     const struct {
         const char *part;
@@ -156,6 +158,43 @@ static void put_key(maker *m, const tiny_key *key)
     }
 }
 
+static void put_kinds(maker *m, const char *kinds)
+{
+    enum { MAX_KINDS = 16 };
+    ti_str items[MAX_KINDS];
+    size_t n = 0;
+    for (const char *at = kinds; n < MAX_KINDS; at++) {
+        size_t len = strcspn(at, ",");
+        items[n++] = (ti_str){at, len};
+        at += len;
+        if (!*at) {
+            break;
+        }
+    }
+    ti_gguf_put_strs(m->w, "smdr.attention.kinds", items, n);
+}
+
+static void put_smdr(maker *m)
+{
+    const tiny_smdr *a = &m->s->smdr;
+    const tiny_key keys[] = {{"smdr.attention.torus_side", NULL, 0, a->side},
+                             {"smdr.attention.torus_radius", NULL, 0, a->radius},
+                             {"smdr.attention.key_budget", NULL, 0, a->budget},
+                             {"smdr.attention.stride", NULL, 0, a->stride},
+                             {"smdr.attention.random_seed", NULL, 0, a->seed},
+                             {"smdr.attention.sink_tokens", NULL, 0, a->sinks},
+                             {"smdr.feed_forward.top_k", NULL, 0, a->top_k},
+                             {"smdr.feed_forward.activation", a->activation, 0, 0}};
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        if (keys[i].text || keys[i].u) {
+            put_key(m, &keys[i]);
+        }
+    }
+    if (a->kinds) {
+        put_kinds(m, a->kinds);
+    }
+}
+
 static void put_keys(maker *m)
 {
     const tiny_spec *s = m->s;
@@ -181,6 +220,7 @@ static void put_keys(maker *m)
     put_key(m, &layout);
     tern_err err;
     must(ti_synth_vocab(m->w, s->n_vocab ? s->n_vocab : 331, "gpt-2", &err), &err);
+    put_smdr(m);
     for (size_t i = 0; i < TINY_MAX_EDITS && s->keys[i].name; i++) {
         put_key(m, &s->keys[i]);
     }

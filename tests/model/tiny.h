@@ -40,9 +40,17 @@ typedef struct tiny_edit {
     uint32_t at;
 } tiny_edit;
 
+/* The keys of "smdr"; those that are 0 or NULL are not put. */
+typedef struct tiny_smdr {
+    const char *kinds; /* "torus,full": one for each layer */
+    uint32_t side, radius, budget, stride, seed, sinks, top_k;
+    const char *activation;
+    bool bare; /* without sub-norms */
+} tiny_smdr;
+
 /* Zeros are the defaults. */
 typedef struct tiny_spec {
-    const char *arch;                 /* "llama", "bitnet-b1.58", "qwen3" */
+    const char *arch;                 /* "llama", "bitnet-b1.58", "qwen3", "smdr" */
     const char *type;                 /* of all matrices of the layers */
     const char *types[TINY_MATRICES]; /* q k v o gate up down, where they differ from it */
     const char *embd;                 /* of the embedding */
@@ -55,6 +63,7 @@ typedef struct tiny_spec {
     uint32_t rope_dim; /* 0 = head_dim */
     bool vary_scales;  /* ternary: another scale for each block (IQ1_BN, IQ2_BN: each row) */
     bool rope_factors; /* with a tensor rope_freqs.weight */
+    tiny_smdr smdr;
     bool tensor_scale; /* with a .scale tensor beside each ffn_up */
     tiny_key keys[TINY_MAX_EDITS];
     tiny_edit edits[TINY_MAX_EDITS];

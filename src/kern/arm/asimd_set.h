@@ -21,6 +21,7 @@ static void asimd_init(ti_kern *k)
     k->t2_rows = t2_rows;
     k->t2_cols = t2_cols;
     k->qk_i8 = qk_i8;
+    k->qk_list_i8 = qk_list_i8;
 }
 
 #endif

@@ -73,15 +73,18 @@ TI_ASIMD_INLINE int32x4_t add_products(int32x4_t sum, int8x16_t a, int8x16_t b)
 }
 
 /* Four keys at a time; when fewer are left, the last one is taken again. */
-TI_ASIMD_FN void qk_i8(float *s, const int8_t *q, float qscale, ti_kv_view k, size_t n,
-                       size_t d)
+TI_ASIMD_INLINE void scores_i8(float *s, const int8_t *q, float qscale, ti_kv_view k,
+                               const uint32_t *rows, size_t n, size_t d, const bool listed)
 {
     for (size_t j = 0; j < n; j += 4) {
         const int8_t *row[4];
+        size_t at[4];
         int32x4_t sum[4];
         TI_UNROLL
         for (size_t i = 0; i < 4; i++) {
-            row[i] = (const int8_t *)k.data + (j + i < n ? j + i : n - 1) * k.stride;
+            size_t key = j + i < n ? j + i : n - 1;
+            at[i] = listed ? rows[key] : key;
+            row[i] = (const int8_t *)k.data + at[i] * k.stride;
             sum[i] = vdupq_n_s32(0);
         }
         for (size_t c = 0; c < d; c += 16) {
@@ -94,9 +97,21 @@ TI_ASIMD_FN void qk_i8(float *s, const int8_t *q, float qscale, ti_kv_view k, si
         int32_t dots[4];
         vst1q_s32(dots, reduce4(sum));
         for (size_t i = 0; i < 4 && j + i < n; i++) {
-            s[j + i] = (float)dots[i] * (qscale * k.scale[j + i]);
+            s[j + i] = (float)dots[i] * (qscale * k.scale[at[i]]);
         }
     }
+}
+
+TI_ASIMD_FN void qk_i8(float *s, const int8_t *q, float qscale, ti_kv_view k, size_t n,
+                       size_t d)
+{
+    scores_i8(s, q, qscale, k, NULL, n, d, false);
+}
+
+TI_ASIMD_FN void qk_list_i8(float *s, const int8_t *q, float qscale, ti_kv_view k,
+                            const uint32_t *rows, size_t n, size_t d)
+{
+    scores_i8(s, q, qscale, k, rows, n, d, true);
 }
 
 #endif

@@ -36,6 +36,7 @@ void ti_kern_init_avx2(ti_kern *k)
     ymm_init(k);
     k->t2_cols = t2_cols;
     k->qk_i8 = qk_i8;
+    k->qk_list_i8 = qk_list_i8;
 }
 #else
 typedef int ti_not_on_this_cpu; /* a translation unit may not be empty */

@@ -20,13 +20,14 @@
 
 /* Signed by signed: the bytes of q are offset by 128 to be the unsigned operand, which adds
  * 128 * sum(k); that sum is a dot product with ones. */
-TI_AVX512 static void qk_i8(float *s, const int8_t *q, float qscale, ti_kv_view k, size_t n,
-                            size_t d)
+TI_AVX512_INLINE void scores_i8(float *s, const int8_t *q, float qscale, ti_kv_view k,
+                                const uint32_t *rows, size_t n, size_t d, const bool listed)
 {
-    const int8_t *row = k.data;
     const __m128i flip = _mm_set1_epi8((char)0x80);
     size_t dp = (d + 15) & ~(size_t)15;
-    for (size_t j = 0; j < n; j++, row += k.stride) {
+    for (size_t j = 0; j < n; j++) {
+        size_t at = listed ? rows[j] : j;
+        const int8_t *row = (const int8_t *)k.data + at * k.stride;
         __m128i dot = _mm_setzero_si128(), sum = _mm_setzero_si128();
         for (size_t c = 0; c < dp; c += 16) {
             __m128i a = _mm_loadu_si128((const __m128i *)(const void *)(q + c));
@@ -37,14 +38,27 @@ TI_AVX512 static void qk_i8(float *s, const int8_t *q, float qscale, ti_kv_view 
         dot = _mm_sub_epi32(dot, sum);
         dot = _mm_add_epi32(dot, _mm_shuffle_epi32(dot, 0x4e));
         dot = _mm_add_epi32(dot, _mm_shuffle_epi32(dot, 0xb1));
-        s[j] = (float)_mm_cvtsi128_si32(dot) * (qscale * k.scale[j]);
+        s[j] = (float)_mm_cvtsi128_si32(dot) * (qscale * k.scale[at]);
     }
+}
+
+TI_AVX512 static void qk_i8(float *s, const int8_t *q, float qscale, ti_kv_view k, size_t n,
+                            size_t d)
+{
+    scores_i8(s, q, qscale, k, NULL, n, d, false);
+}
+
+TI_AVX512 static void qk_list_i8(float *s, const int8_t *q, float qscale, ti_kv_view k,
+                                 const uint32_t *rows, size_t n, size_t d)
+{
+    scores_i8(s, q, qscale, k, rows, n, d, true);
 }
 
 void ti_kern_init_avx512(ti_kern *k)
 {
     avx512_vec_init(k);
     k->qk_i8 = qk_i8;
+    k->qk_list_i8 = qk_list_i8;
     k->ternary = TI_L_T5;
     k->matmul[TI_L_T2] = ti_avx512_matmul_t2;
     k->matmul[TI_L_T5] = ti_avx512_matmul_t5;

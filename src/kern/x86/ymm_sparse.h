@@ -104,14 +104,18 @@ TI_YMM_INLINE __m256i bytes16(const int8_t *p)
 }
 
 /* Four keys at a time; when fewer are left, the last one is taken again. */
-TI_YMM_FN void qk_i8(float *s, const int8_t *q, float qscale, ti_kv_view k, size_t n, size_t d)
+TI_YMM_INLINE void scores_i8(float *s, const int8_t *q, float qscale, ti_kv_view k,
+                             const uint32_t *rows, size_t n, size_t d, const bool listed)
 {
     for (size_t j = 0; j < n; j += 4) {
         const int8_t *row[4];
+        size_t at[4];
         __m256i sum[4];
         TI_UNROLL
         for (size_t i = 0; i < 4; i++) {
-            row[i] = (const int8_t *)k.data + (j + i < n ? j + i : n - 1) * k.stride;
+            size_t key = j + i < n ? j + i : n - 1;
+            at[i] = listed ? rows[key] : key;
+            row[i] = (const int8_t *)k.data + at[i] * k.stride;
             sum[i] = _mm256_setzero_si256();
         }
         for (size_t c = 0; c < d; c += 16) {
@@ -124,9 +128,20 @@ TI_YMM_FN void qk_i8(float *s, const int8_t *q, float qscale, ti_kv_view k, size
         int32_t dots[4];
         _mm_storeu_si128((void *)dots, reduce4(sum));
         for (size_t i = 0; i < 4 && j + i < n; i++) {
-            s[j + i] = (float)dots[i] * (qscale * k.scale[j + i]);
+            s[j + i] = (float)dots[i] * (qscale * k.scale[at[i]]);
         }
     }
+}
+
+TI_YMM_FN void qk_i8(float *s, const int8_t *q, float qscale, ti_kv_view k, size_t n, size_t d)
+{
+    scores_i8(s, q, qscale, k, NULL, n, d, false);
+}
+
+TI_YMM_FN void qk_list_i8(float *s, const int8_t *q, float qscale, ti_kv_view k,
+                          const uint32_t *rows, size_t n, size_t d)
+{
+    scores_i8(s, q, qscale, k, rows, n, d, true);
 }
 
 #endif
