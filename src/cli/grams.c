@@ -74,6 +74,16 @@ static tern_status zone_of_file(char *zone, size_t cap, tern_err *err)
     return status;
 }
 
+tern_status ti_user_zone(char *zone, size_t cap, tern_err *err)
+{
+    const char *said = getenv("TERN_ZONE");
+    if (!said || !*said) {
+        return zone_of_file(zone, cap, err);
+    }
+    snprintf(zone, cap, "%s", said);
+    return TERN_OK;
+}
+
 static tern_status find_row(ti_grams *grams, const ti_grams_args *args, const char *zone,
                             tern_err *err)
 {
@@ -97,11 +107,11 @@ static tern_status find_row(ti_grams *grams, const ti_grams_args *args, const ch
 tern_status ti_grams_open(ti_grams *out, const ti_grams_args *args, tern_err *err)
 {
     char buffer[TI_GRID_FIELD_MAX + 1];
-    const char *zone = args->zone ? args->zone : getenv("TERN_ZONE");
+    const char *zone = args->zone;
     ti_grams grams = {0};
     TI_TRY(ti_pue_parse(&grams.pue_permille, args->pue, TI_PERMILLE, err));
     if (!zone || !*zone) {
-        TI_TRY(zone_of_file(buffer, sizeof buffer, err));
+        TI_TRY(ti_user_zone(buffer, sizeof buffer, err));
         zone = buffer;
     }
     if (*zone) {

@@ -62,6 +62,10 @@ typedef struct ti_grams {
     uint32_t pue_permille;
 } ti_grams;
 
+/* The zone of who asks: TERN_ZONE, else the first word of the file `zone` in the configuration;
+ * "" when neither is there.  Into zone[cap], cut.  Errors: TERN_IO, TERN_LIMIT, TERN_NOMEM. */
+tern_status ti_user_zone(char *zone, size_t cap, tern_err *err);
+
 /* Chooses.  Close with ti_grams_close(), also without a row.
  * Errors: TERN_USAGE (no such zone, year or basis, with near ones; a PUE that is none), those
  * of ti_grid_load(), TERN_NOMEM. */

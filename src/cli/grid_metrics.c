@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/grid_metrics.h"
+
+#include <inttypes.h>
+
+#include "carbon/basis.h"
+#include "carbon/units.h"
+
+enum { INTENSITY, TIME, ERROR, GO_AVERAGE, GO_MARGINAL };
+
+static const struct {
+    const char *name, *help;
+} metrics_of[TI_METRICS] = {
+    [INTENSITY] = {"tern_grid_intensity_grams_per_kwh", "Grams of CO2 equivalent per kWh, now"},
+    [TIME] = {"tern_grid_intensity_timestamp_seconds",
+              "End of the span that the intensity is about"},
+    [ERROR] = {"tern_grid_forecast_error_grams_per_kwh",
+               "Mean distance of kept forecasts from what then happened"},
+    [GO_AVERAGE] = {"grid_intensity_carbon_average", "As grid-intensity-go calls it"},
+    [GO_MARGINAL] = {"grid_intensity_carbon_marginal", "As grid-intensity-go calls it"},
+};
+
+/* A value of a label: quotes, backslashes and newlines escaped. */
+static void add_label(ti_buf *out, const char *name, const char *value, bool first)
+{
+    ti_buf_addf(out, "%s%s=\"", first ? "" : ",", name);
+    for (const char *c = value; *c; c++) {
+        if (*c == '"' || *c == '\\') {
+            ti_buf_addc(out, '\\');
+        }
+        ti_buf_addc(out, *c);
+    }
+    ti_buf_addc(out, '"');
+}
+
+static void add_own(ti_buf *out, int metric, const ti_feed *feed)
+{
+    char basis[TI_BASIS_TEXT];
+    ti_buf_addf(out, "%s{", metrics_of[metric].name);
+    add_label(out, "zone", feed->series.zone, true);
+    add_label(out, "source", feed->series.source, false);
+    add_label(out, "basis", ti_basis_text(basis, feed->series.basis), false);
+    add_label(out, "how", ti_how_text(feed->how), false);
+    ti_buf_adds(out, "} ");
+}
+
+tern_status ti_metrics_add(ti_metrics *metrics, ti_feed *feed, const ti_skill *skill,
+                           tern_err *err)
+{
+    char grams[TI_AMOUNT_TEXT];
+    const ti_slot *slot = &feed->slots[0];
+    ti_buf *b = metrics->samples;
+    int go = feed->series.basis.kind == TI_MARGINAL ? GO_MARGINAL : GO_AVERAGE;
+    bool estimated = slot->kind != TI_SLOT_ACTUAL || feed->n_estimated > 0;
+    add_own(&b[INTENSITY], INTENSITY, feed);
+    ti_buf_addf(&b[INTENSITY], "%s\n", ti_milli_text(grams, slot->intensity_mg_kwh));
+    add_own(&b[TIME], TIME, feed);
+    ti_buf_addf(&b[TIME], "%" PRId64 "\n", slot->start_s + slot->length_s);
+    if (skill->all.n >= TI_SKILL_ENOUGH) {
+        add_own(&b[ERROR], ERROR, feed);
+        ti_buf_addf(&b[ERROR], "%s\n", ti_milli_text(grams, skill->all.mae_mg));
+    }
+    ti_buf_addf(&b[go], "%s{", metrics_of[go].name);
+    add_label(&b[go], "provider", feed->series.source, true);
+    add_label(&b[go], "location", feed->series.zone, false);
+    add_label(&b[go], "units", "gCO2e per kWh", false);
+    add_label(&b[go], "is_estimated", estimated ? "true" : "false", false);
+    ti_buf_addf(&b[go], "} %s\n", ti_milli_text(grams, slot->intensity_mg_kwh));
+    ti_feed_free(feed);
+    for (size_t i = 0; i < TI_METRICS; i++) {
+        if (b[i].failed) {
+            return ti_fail_nomem(err, "grid", b[i].len, "metrics");
+        }
+    }
+    return TERN_OK;
+}
+
+void ti_metrics_text(ti_buf *out, const ti_metrics *metrics)
+{
+    for (size_t i = 0; i < TI_METRICS; i++) {
+        const ti_buf *b = &metrics->samples[i];
+        if (b->len > 0) {
+            ti_buf_addf(out, "# HELP %s %s\n# TYPE %s gauge\n", metrics_of[i].name,
+                        metrics_of[i].help, metrics_of[i].name);
+            ti_buf_add(out, b->data, b->len);
+        }
+    }
+}
+
+void ti_metrics_free(ti_metrics *metrics)
+{
+    for (size_t i = 0; i < TI_METRICS; i++) {
+        ti_buf_free(&metrics->samples[i]);
+    }
+}

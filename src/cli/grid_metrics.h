@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cli/grid_metrics.h - intensities in Prometheus' text format: all samples of a metric
+ * together, after its HELP and TYPE. */
+#ifndef TI_CLI_GRID_METRICS_H
+#define TI_CLI_GRID_METRICS_H
+
+#include "base/buf.h"
+#include "carbon/feed.h"
+#include "carbon/skill.h"
+
+enum { TI_METRICS = 5 };
+
+/* Samples that are collected, a buffer for each metric.  Zeroed is empty. */
+typedef struct ti_metrics {
+    ti_buf samples[TI_METRICS];
+} ti_metrics;
+
+/* Adds the samples of one zone and frees the feed (of one slot: now).  Errors: TERN_NOMEM. */
+tern_status ti_metrics_add(ti_metrics *metrics, ti_feed *feed, const ti_skill *skill,
+                           tern_err *err);
+
+/* Appends the whole text. */
+void ti_metrics_text(ti_buf *out, const ti_metrics *metrics);
+
+void ti_metrics_free(ti_metrics *metrics);
+
+#endif
