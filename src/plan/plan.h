@@ -23,12 +23,12 @@
 #include "plan/series.h"
 
 enum {
-    TI_DURATIONS_MAX = 8,     /* points of a distribution */
-    TI_WEIGHTS_MAX = 1000,    /* sum of its weights */
-    TI_PLAN_ZONES_MAX = 4096, /* series in one planner */
-    TI_WHYS_MAX = 8,          /* reasons in a decision */
-    TI_BAND_PERMILLE = 50,    /* the usual band: 5 % above the best */
-    TI_CONFIDENCE_PERMILLE = 500
+    TI_DURATIONS_MAX = 8,        /* points of a distribution */
+    TI_WEIGHTS_MAX = 1000,       /* sum of its weights */
+    TI_PLAN_ZONES_MAX = 4096,    /* series in one planner */
+    TI_WHYS_MAX = 8,             /* reasons in a decision */
+    TI_BAND_PERMILLE = 50,       /* the usual band: 5 % above the best */
+    TI_CONFIDENCE_PERMILLE = 600 /* saves nearly what any gain does, waits less in vain */
 };
 
 /* A duration and how likely it is, as a share of the sum of all weights. */

@@ -8,101 +8,69 @@
 
 enum { FINGERS = TI_DURATIONS_MAX + 1 };
 
-/* Where start and ends of the window are, as it moves over a run of slots without a gap. */
-typedef struct fingers {
-    const ti_curve *curve;
-    const ti_plan_job *job;
-    uint64_t weight;
-    uint32_t n;               /* fingers: the start and each end */
-    uint32_t offset[FINGERS]; /* seconds after the start */
-    uint64_t factor[FINGERS]; /* weight of an end; not used for the start */
-    size_t slot[FINGERS];     /* the first that ends after the finger */
-} fingers;
+/* The start of the window or one of its ends, as it moves over slots without a gap. */
+typedef struct finger {
+    uint32_t offset; /* seconds after the start */
+    int64_t factor;  /* weight of an end; all weights, negative, for the start */
+    size_t slot;     /* the first that ends after the finger */
+    int64_t edge_s;  /* start of the window at which the finger is at that slot's end */
+    int64_t rate;    /* what it adds to the cost, a second */
+} finger;
 
-static void place(fingers *f, const ti_curve *curve, const ti_plan_job *job, int64_t time_s)
+static void look(finger *f, const ti_series *s, int64_t time_s)
 {
-    f->curve = curve;
-    f->job = job;
-    f->weight = ti_job_weight(job);
-    f->n = job->n_durations + 1;
-    f->offset[0] = 0;
-    f->factor[0] = 0;
-    for (uint32_t i = 1; i < f->n; i++) {
-        f->offset[i] = job->durations[i - 1].duration_s;
-        f->factor[i] = job->durations[i - 1].weight;
-    }
-    for (uint32_t i = 0; i < f->n; i++) {
-        f->slot[i] = ti_series_find(curve->series, time_s + f->offset[i]);
-    }
+    bool there = f->slot < s->n;
+    bool inside = there && s->slots[f->slot].start_s <= time_s + f->offset;
+    f->edge_s = there ? ti_slot_end(&s->slots[f->slot]) - f->offset : INT64_MAX;
+    f->rate = inside ? f->factor * s->slots[f->slot].intensity_mg_kwh : 0;
 }
 
-/* Intensity right of a finger; 0 where nothing is. */
-static uint64_t right_of(const fingers *f, uint32_t i, int64_t time_s)
+/* Puts the fingers where they are for a start at time_s.  Returns the cost there. */
+static uint64_t place(finger *f, const ti_curve *curve, const ti_plan_job *job, int64_t time_s)
 {
-    const ti_series *s = f->curve->series;
-    size_t at = f->slot[i];
-    bool inside = at < s->n && s->slots[at].start_s <= time_s + f->offset[i];
-    return inside ? s->slots[at].intensity_mg_kwh : 0;
-}
-
-static ti_point measure(const fingers *f, int64_t time_s)
-{
-    uint64_t ends = 0, rise = 0;
-    for (uint32_t i = 1; i < f->n; i++) {
-        ends += f->factor[i] * ti_curve_at(f->curve, f->slot[i], time_s + f->offset[i]);
-        rise += f->factor[i] * right_of(f, i, time_s);
+    uint64_t ends = 0, starts = 0;
+    f[0] = (finger){.factor = -(int64_t)ti_job_weight(job)};
+    for (uint32_t i = 1; i <= job->n_durations; i++) {
+        f[i] = (finger){.offset = job->durations[i - 1].duration_s,
+                        .factor = job->durations[i - 1].weight};
     }
-    return (ti_point){
-        .time_s = time_s,
-        .cost = ends - f->weight * ti_curve_at(f->curve, f->slot[0], time_s),
-        .slope = (int64_t)rise - (int64_t)(f->weight * right_of(f, 0, time_s)),
-    };
-}
-
-/* The next start after time_s at which a finger meets an edge. */
-static int64_t next_bend(const fingers *f)
-{
-    const ti_series *s = f->curve->series;
-    int64_t next = INT64_MAX;
-    for (uint32_t i = 0; i < f->n; i++) {
-        if (f->slot[i] < s->n) {
-            int64_t edge = ti_slot_end(&s->slots[f->slot[i]]) - f->offset[i];
-            next = edge < next ? edge : next;
-        }
+    for (uint32_t i = 0; i <= job->n_durations; i++) {
+        f[i].slot = ti_series_find(curve->series, time_s + f[i].offset);
+        look(&f[i], curve->series, time_s);
+        uint64_t sum = ti_curve_at(curve, f[i].slot, time_s + f[i].offset);
+        ends += i > 0 ? (uint64_t)f[i].factor * sum : 0;
+        starts += i > 0 ? 0 : (uint64_t)-f[i].factor * sum;
     }
-    return next;
+    return ends - starts;
 }
 
-static void advance(fingers *f, int64_t time_s)
-{
-    const ti_series *s = f->curve->series;
-    for (uint32_t i = 0; i < f->n; i++) {
-        while (f->slot[i] < s->n &&
-               ti_slot_end(&s->slots[f->slot[i]]) <= time_s + f->offset[i]) {
-            f->slot[i]++;
-        }
-    }
-}
-
-/* Visits the starts from `low` to `high`, between which the window meets no gap. */
+/* Visits the starts from `low` to `high`, between which the window meets no gap.  The cost goes
+ * on from point to point: whole numbers, so that nothing is lost on the way. */
 static size_t walk(ti_planner *planner, size_t n, const ti_curve *curve, const ti_plan_job *job,
                    int64_t low, int64_t high)
 {
-    fingers f;
-    place(&f, curve, job, low);
+    finger f[FINGERS];
+    uint64_t cost = place(f, curve, job, low);
     for (int64_t t = low;;) {
-        ti_point *point = &planner->points[n++];
-        *point = measure(&f, t);
-        if (t == high) {
-            point->slope = 0;
-            point->length_s = 1;
-            return n;
+        int64_t next = high, slope = 0;
+        for (uint32_t i = 0; i <= job->n_durations; i++) {
+            next = f[i].edge_s < next ? f[i].edge_s : next;
+            slope += f[i].rate;
         }
-        int64_t next = next_bend(&f);
-        next = next < high ? next : high;
-        point->length_s = (uint32_t)(next - t);
+        if (t == high) {
+            planner->points[n] = (ti_point){.time_s = t, .cost = cost, .length_s = 1};
+            return n + 1;
+        }
+        planner->points[n++] = (ti_point){
+            .time_s = t, .cost = cost, .slope = slope, .length_s = (uint32_t)(next - t)};
+        cost = (uint64_t)((int64_t)cost + slope * (next - t));
         t = next;
-        advance(&f, t);
+        for (uint32_t i = 0; i <= job->n_durations; i++) {
+            if (f[i].edge_s == t) {
+                f[i].slot++;
+                look(&f[i], curve->series, t);
+            }
+        }
     }
 }
 
@@ -174,6 +142,9 @@ static uint32_t within(const ti_point *p, uint64_t limit, uint32_t *from)
     }
     if (p->cost > limit) {
         uint64_t fall = (uint64_t)-p->slope;
+        if (p->cost - limit > fall * p->length_s) {
+            return 0; /* most points: no division */
+        }
         uint64_t skip = (p->cost - limit + fall - 1) / fall;
         *from = skip < p->length_s ? (uint32_t)skip : p->length_s;
     }
