@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-# libtern: what an application embeds.  Made of the objects of every module but those of the
-# command (synth makes models for benchmarks; meters, grams and receipts are for who measures);
-# only names marked TERN_API are visible.
-get_property(modules GLOBAL PROPERTY TERN_MODULES)
-list(REMOVE_ITEM modules convert cli synth power energy metering carbon ledger)
+# libtern: what an application embeds.  Made of the objects of the modules that run a model; those
+# of the command are not in it (synth makes models for benchmarks; meters, grams, plans and
+# receipts are for who measures).  Only names marked TERN_API are visible.
+set(modules base dtype gguf kern sampler tok model verify)
 set(objects "")
 foreach(module IN LISTS modules)
   list(APPEND objects $<TARGET_OBJECTS:ti_${module}>)

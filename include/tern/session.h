@@ -95,6 +95,17 @@ TERN_API TERN_MUST_USE tern_status tern_session_next(tern_session *session, tern
  * failure (then `err` says why).  They belong to the session, until its next call. */
 TERN_API const float *tern_session_logits(tern_session *session, tern_err *err);
 
+/* Reads tokens as tern_session_feed() does and says how surprised the model was by what came
+ * next: nats[i] = -ln p(targets[i]), after everything up to tokens[i]; 0 where targets[i] is
+ * TERN_TOKEN_NONE.  To measure a text t, feed it with targets[i] = t[i + 1].  Bit-equal for
+ * every division into calls.  Memory during the call: logits of some hundred tokens, 16 MB or
+ * 8 * n_vocab floats.
+ * Errors: those of tern_session_feed(), and TERN_NOMEM; `nats` is untouched then. */
+TERN_API TERN_MUST_USE tern_status tern_session_score(tern_session *session,
+                                                      const tern_token *tokens,
+                                                      const tern_token *targets, size_t n,
+                                                      double *nats, tern_err *err);
+
 /* Returns the tokens of the session and their number in `n`.  They belong to the session. */
 TERN_API const tern_token *tern_session_tokens(const tern_session *session, size_t *n);
 

@@ -106,30 +106,26 @@ tern_status ti_audit_list_files(ti_audit_list *out, const ti_operands *files, te
     return TERN_OK;
 }
 
-static bool is_receipt(const ti_buf *entry)
+/* A ti_log_entry_fn; `user` is the list.  What is no receipt is left out. */
+static tern_status add_entry(void *user, uint64_t index, const char *entry, size_t len,
+                             tern_err *err)
 {
     ti_dsse envelope;
-    if (ti_dsse_parse(&envelope, entry->data, entry->len, NULL) != TERN_OK) {
-        return false;
+    ti_buf text = {0};
+    tern_status status = ti_dsse_parse(&envelope, entry, len, err);
+    if (status != TERN_OK) {
+        return status == TERN_NOMEM ? status : TERN_OK;
     }
-    bool yes = strcmp(envelope.type, TI_PAYLOAD_TYPE) == 0;
+    bool receipt = strcmp(envelope.type, TI_PAYLOAD_TYPE) == 0;
     ti_dsse_free(&envelope);
-    return yes;
-}
-
-static tern_status add_entries(ti_audit_list *list, ti_log_view *view, tern_err *err)
-{
-    list->head = *ti_log_view_checkpoint(view);
-    for (uint64_t i = 0; i < list->head.size; i++) {
-        ti_buf entry = {0};
-        tern_status status = ti_log_view_entry(view, &entry, i, err);
-        if (status == TERN_OK && is_receipt(&entry)) {
-            status = add(list, &entry, NULL, i, err);
-        }
-        ti_buf_free(&entry);
-        TI_TRY(status);
+    if (!receipt) {
+        return TERN_OK;
     }
-    return TERN_OK;
+    ti_buf_add(&text, entry, len);
+    status = text.failed ? ti_fail_nomem(err, module, len, "a receipt")
+                         : add(user, &text, NULL, index, err);
+    ti_buf_free(&text);
+    return status;
 }
 
 tern_status ti_audit_list_log(ti_audit_list *out, const char *directory, tern_err *err)
@@ -137,7 +133,8 @@ tern_status ti_audit_list_log(ti_audit_list *out, const char *directory, tern_er
     ti_audit_list made = {.of_log = true};
     ti_log_view *view = NULL;
     TI_TRY(ti_log_view_open(&view, directory, NULL, NULL, err));
-    tern_status status = add_entries(&made, view, err);
+    made.head = *ti_log_view_checkpoint(view);
+    tern_status status = ti_log_view_range(view, 0, made.head.size, add_entry, &made, err);
     ti_log_view_close(view);
     if (status != TERN_OK) {
         ti_audit_list_free(&made);

@@ -10,7 +10,8 @@
 #include "cli/opt.h"
 
 extern const ti_command ti_cmd_run, ti_cmd_verify, ti_cmd_audit, ti_cmd_chat, ti_cmd_bench,
-    ti_cmd_model, ti_cmd_pull, ti_cmd_doctor, ti_cmd_completion, ti_cmd_help, ti_cmd_version;
+    ti_cmd_eval, ti_cmd_model, ti_cmd_pull, ti_cmd_doctor, ti_cmd_completion, ti_cmd_help,
+    ti_cmd_version;
 extern const ti_command ti_cmd_model_info, ti_cmd_model_verify, ti_cmd_model_convert,
     ti_cmd_model_pack, ti_cmd_model_synth, ti_cmd_model_list;
 extern const ti_command ti_cmd_meter, ti_cmd_meter_list, ti_cmd_meter_watch,
@@ -20,7 +21,7 @@ extern const ti_command ti_cmd_footprint, ti_cmd_footprint_of, ti_cmd_footprint_
 extern const ti_command ti_cmd_grid, ti_cmd_grid_now, ti_cmd_grid_forecast, ti_cmd_grid_history,
     ti_cmd_grid_zones, ti_cmd_grid_sources, ti_cmd_grid_export;
 extern const ti_command ti_cmd_log, ti_cmd_log_init, ti_cmd_log_append, ti_cmd_log_show,
-    ti_cmd_log_prove, ti_cmd_log_fsck, ti_cmd_log_serve_dir;
+    ti_cmd_log_prove, ti_cmd_log_index, ti_cmd_log_query, ti_cmd_log_fsck, ti_cmd_log_serve_dir;
 
 /* The command `tern` itself: its `subs` are the commands. */
 extern const ti_command ti_cmd_tern;

@@ -6,6 +6,8 @@ static const ti_command *const commands[] = {
     &ti_cmd_log_append,
     &ti_cmd_log_show,
     &ti_cmd_log_prove,
+    &ti_cmd_log_query,
+    &ti_cmd_log_index,
     &ti_cmd_log_fsck,
     &ti_cmd_log_serve_dir,
     NULL,

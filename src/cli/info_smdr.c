@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/info_smdr.h"
 
-#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "cli/out.h"
@@ -92,26 +92,27 @@ tern_status ti_print_smdr(const ti_gguf *gguf, tern_err *err)
     const ti_config *c = &s.config;
     for (unsigned kind = 0; kind < TI_ATTN_KINDS; kind++) {
         const kind_sum *k = &s.kinds[kind];
+        char torus[64] = "";
+        if (kind == TI_ATTN_TORUS) {
+            snprintf(torus, sizeof torus, " of side %u, radius %u", c->attn.torus_side,
+                     c->attn.torus_radius);
+        }
         if (k->blocks > 0) {
-            ti_printf(
-                "  %-7s %5u block%s, a query sees %u keys at most, %.1f on average; %u of "
-                "%u positions are kept\n",
-                ti_attn_kind_name((ti_attn_kind)kind), k->blocks, k->blocks == 1 ? " " : "s",
-                k->most_keys, k->mean_keys, k->kept, c->n_ctx);
+            ti_printf("  %-9s %u of %u blocks%s; keys of a query: %.1f on average, %u at most; "
+                      "positions kept: %u of %u\n",
+                      ti_attn_kind_name((ti_attn_kind)kind), k->blocks, c->n_layer, torus,
+                      k->mean_keys, k->most_keys, k->kept, c->n_ctx);
         }
     }
-    if (c->attn.torus_side) {
-        ti_printf("  torus   side %u, radius %u\n", c->attn.torus_side, c->attn.torus_radius);
-    }
     if (c->attn.sink_tokens) {
-        ti_printf("  sinks   %u\n", c->attn.sink_tokens);
+        ti_printf("  sinks     %u\n", c->attn.sink_tokens);
     }
     const char *activation = c->relu2 ? "ReLU^2" : "SiLU";
     if (c->top_k) {
-        ti_printf("  gates   %s, the %u largest of %u (%.1f %%)\n", activation, c->top_k,
+        ti_printf("  gates     %s, the %u largest of %u (%.1f %%)\n", activation, c->top_k,
                   c->n_ff, 100.0 * (double)c->top_k / (double)c->n_ff);
     } else {
-        ti_printf("  gates   %s, all %u\n", activation, c->n_ff);
+        ti_printf("  gates     %s, all %u\n", activation, c->n_ff);
     }
     return TERN_OK;
 }

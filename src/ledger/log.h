@@ -112,6 +112,18 @@ const ti_note_key *ti_log_view_key(const ti_log_view *view);
  * Errors: TERN_NO past the end, TERN_CORRUPT naming the damaged file, TERN_IO, TERN_NOMEM. */
 tern_status ti_log_view_entry(ti_log_view *view, ti_buf *out, uint64_t index, tern_err *err);
 
+/* Is given an entry, valid during the call.  What it returns ends the reading unless it is
+ * TERN_OK. */
+typedef tern_status (*ti_log_entry_fn)(void *user, uint64_t index, const char *entry,
+                                       size_t len, tern_err *err);
+
+/* Reads the entries [first, end), or those at the n indexes (in ascending order each bundle is
+ * read once), checked as ti_log_view_entry() does.  Errors: its, and those of `entry`. */
+tern_status ti_log_view_range(ti_log_view *view, uint64_t first, uint64_t end,
+                              ti_log_entry_fn entry, void *user, tern_err *err);
+tern_status ti_log_view_these(ti_log_view *view, const uint64_t *indexes, size_t n,
+                              ti_log_entry_fn entry, void *user, tern_err *err);
+
 /* The path of an entry to the view's root, checked.  Reads at most one tile for each 8 levels
  * of the tree.  *leaf (NULL allowed) receives the entry's hash. */
 tern_status ti_log_view_inclusion(ti_log_view *view, ti_proof *out, ti_hash *leaf,

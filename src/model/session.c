@@ -212,16 +212,10 @@ tern_status ti_session_check_tokens(const tern_session *s, const tern_token *tok
     return TERN_OK;
 }
 
-/* Notes that positions up to `end` are stored now, whatever becomes of the pass. */
-static void note_reached(ti_kv *kv, size_t end)
-{
-    kv->reached = end > kv->reached ? end : kv->reached;
-}
-
 size_t ti_session_rows(tern_session *s, const tern_token *tokens, size_t n, ti_row *rows)
 {
     size_t waiting = s->n_tokens - s->n_done;
-    note_reached(&s->kv, s->n_tokens + n);
+    ti_kv_note(&s->kv, s->n_tokens + n);
     for (size_t i = 0; i < waiting + n; i++) {
         rows[i] =
             (ti_row){.session = s,
@@ -234,7 +228,7 @@ size_t ti_session_rows(tern_session *s, const tern_token *tokens, size_t n, ti_r
 
 void ti_session_commit(tern_session *s, const tern_token *tokens, size_t n)
 {
-    if (n > 0) {
+    if (tokens) {
         memcpy(s->tokens + s->n_tokens, tokens, n * sizeof *tokens);
     }
     s->n_tokens += n;
@@ -256,7 +250,7 @@ static tern_status run_to(tern_session *s, size_t end, tern_err *err)
                                .token = s->tokens[at + i],
                                .logits = at + i + 1 == end ? s->logits : NULL};
         }
-        note_reached(&s->kv, at + n);
+        ti_kv_note(&s->kv, at + n);
         TI_TRY(ti_forward(s->batch, rows, n, err));
         at += n;
     }

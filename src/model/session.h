@@ -110,11 +110,18 @@ static inline bool ti_kv_lost(const ti_kv *kv, size_t n_done)
     return kv->has_ring && kv->reached > n_done + TI_KV_STEP;
 }
 
+/* Notes that positions up to `end` are stored now, whatever becomes of the pass. */
+static inline void ti_kv_note(ti_kv *kv, size_t end)
+{
+    kv->reached = end > kv->reached ? end : kv->reached;
+}
+
 /* Writes the rows that bring the session up to date and past n more tokens; returns their
  * number, (n_tokens - n_done) + n.  Only the last one wants logits, session->logits. */
 size_t ti_session_rows(tern_session *s, const tern_token *tokens, size_t n, ti_row *rows);
 
-/* After those rows were run: the tokens belong to the session, its logits are valid. */
+/* After those rows were run: the tokens belong to the session (NULL: they are in s->tokens
+ * already), its logits are valid. */
 void ti_session_commit(tern_session *s, const tern_token *tokens, size_t n);
 
 /* Room for max_rows rows, for callers of ti_forward(). */
