@@ -106,6 +106,19 @@ TERN_API TERN_MUST_USE tern_status tern_session_score(tern_session *session,
                                                       const tern_token *targets, size_t n,
                                                       double *nats, tern_err *err);
 
+/* Reads tokens as tern_session_feed() does and gives the final hidden state of each: the
+ * residual stream after the last block, through output_norm, which is what the output head
+ * gets.  hidden [n][n_embd], the caller's, one row for each of `tokens` and nothing between;
+ * n_embd is that of tern_model_describe().  Bit-equal for every division into calls, chunk,
+ * number of threads and CPU.  The head is not computed, so a text costs less than by
+ * tern_session_feed(); logits of the last token are made when somebody asks for them.  Memory
+ * during the call: as much as `hidden`.
+ * Errors: those of tern_session_feed(), TERN_CORRUPT when a state is not finite, and
+ * TERN_NOMEM; `hidden` is untouched then and the session keeps the tokens it had. */
+TERN_API TERN_MUST_USE tern_status tern_session_hidden(tern_session *session,
+                                                       const tern_token *tokens, size_t n,
+                                                       float *hidden, tern_err *err);
+
 /* Returns the tokens of the session and their number in `n`.  They belong to the session. */
 TERN_API const tern_token *tern_session_tokens(const tern_session *session, size_t *n);
 

@@ -45,6 +45,19 @@ static void embed(const ti_worker *w)
     ti_barrier(w);
 }
 
+/* The states that somebody wants, as the head gets them.  Nobody writes the stream behind the
+ * last layer. */
+static void keep_hidden(const ti_worker *w)
+{
+    const ti_config *c = &w->p->model->config;
+    for (size_t i = w->id; i < w->p->m; i += w->n) {
+        if (w->p->rows[i].hidden) {
+            w->p->kern->rmsnorm(w->p->rows[i].hidden, w->p->b->x + i * c->n_embd,
+                                w->p->model->output_norm, c->n_embd, c->rms_eps);
+        }
+    }
+}
+
 /* Logits of up to TI_HEAD_ROWS vectors at a time. */
 static void head(const ti_worker *w)
 {
@@ -105,6 +118,7 @@ static void run(void *ctx, uint32_t id, uint32_t n)
         ti_feed_forward(&w, &p->model->layers[l], l);
         show_trace(&w, l);
     }
+    keep_hidden(&w);
     head(&w);
 }
 
@@ -134,6 +148,10 @@ tern_status ti_forward(tern_batch *batch, const ti_row *rows, size_t n, tern_err
         if (rows[i].logits && !all_finite(rows[i].logits, model->config.n_vocab)) {
             return ti_fail(err, TERN_CORRUPT, "session", TI_NO_OFFSET,
                            "logits are not finite: the model's weights are damaged");
+        }
+        if (rows[i].hidden && !all_finite(rows[i].hidden, model->config.n_embd)) {
+            return ti_fail(err, TERN_CORRUPT, "session", TI_NO_OFFSET,
+                           "states are not finite: the model's weights are damaged");
         }
     }
     return TERN_OK;

@@ -82,12 +82,13 @@ typedef struct ti_row {
     uint32_t position;
     tern_token token;
     float *logits; /* where those after the token go, [n_vocab]; NULL = nobody wants them */
+    float *hidden; /* where its state after output_norm goes, [n_embd]; NULL likewise */
 } ti_row;
 
-/* Runs rows through the network: fills their cache entries, and the logits of those that want
- * them.  Rows of one session are in rising order of position and follow what is in its
- * cache.  n <= the batch's max_rows.  Errors: TERN_IO (the model's file shrank), TERN_CORRUPT
- * (logits are not finite). */
+/* Runs rows through the network: fills their cache entries, and the logits and states of those
+ * that want them.  Rows of one session are in rising order of position and follow what is in
+ * its cache.  n <= the batch's max_rows.  Errors: TERN_IO (the model's file shrank),
+ * TERN_CORRUPT (logits or states are not finite). */
 tern_status ti_forward(tern_batch *batch, const ti_row *rows, size_t n, tern_err *err);
 
 /* Creates a batch for sessions of up to n_ctx tokens; shared by tern_batch_create() and
