@@ -3,12 +3,14 @@
  *
  * A desk is a source, the cache beside it, and the yearly table behind both.  When the source
  * is down, silent, stale or says what cannot be, the next best thing stands in, and feed.how
- * and feed.why say which and why: live     the source, just now; or the cache while that is as
- * fresh as the source's own step cache    what the source said earlier derived  the mean of the
- * same hour on up to seven days before, with its spread as error yearly   the yearly table's
- * figure of the very zone: flat, and possibly on another basis, which the feed says; never
- * compared or merged with the others Never 0 g, never another zone, and nothing at all
- * (TERN_UNAVAILABLE) rather than a guess.
+ * and feed.why say which and why:
+ *   live     the source, just now; or the cache while that is as fresh as the source's own step
+ *   cache    what the source said earlier
+ *   derived  the keyless forecast of plan/forecast.h from four weeks of history, with the error
+ *            that it would have had at moments of these weeks
+ *   yearly   the yearly table's figure of the very zone: flat, and possibly on another basis,
+ *            which the feed says; never compared or merged with the others
+ * Never 0 g, never another zone, and nothing at all (TERN_UNAVAILABLE) rather than a guess.
  *
  *     ti_desk desk = {.source = &source, .cache_dir = dir, .grid = &grid, .now_s = time};
  *     ti_desk_forecast(&feed, &skill, &desk, "GB", now + 48 * 3600, &err);
@@ -29,8 +31,7 @@ enum {
     TI_STALE_FORECAST_S = 86400, /* a forecast that was issued longer ago is not used */
     TI_CONSTANT_SLOTS = 24,      /* so many equal values ... */
     TI_CONSTANT_S = 86400,       /* ... over so long: something hangs */
-    TI_DERIVED_DAYS = 7,
-    TI_DERIVED_DAYS_MIN = 3, /* of the same hour, without which there is no mean */
+    TI_DERIVED_DAYS_MIN = 3,     /* of history, without which no forecast is made of it */
     TI_DERIVED_STEP_S = 3600
 };
 
@@ -54,17 +55,19 @@ tern_status ti_desk_now(ti_feed *out, ti_desk *desk, const char *zone, tern_err 
 tern_status ti_desk_history(ti_feed *out, ti_desk *desk, const char *zone, int64_t from_s,
                             int64_t to_s, tern_err *err);
 
-/* What is expected from now to `to_s`: the source's forecast with the error that was learnt
- * (`skill`, may be NULL), and past its end the derived one.  The first slot holds now_s.
+/* What is expected from now to `to_s`: the source's forecast, and past its end the derived one.
+ * The first slot holds now_s.  Errors of slots are those that the zone's kept forecasts of that
+ * lead turned out to have (plan/error.h; `skill`, which may be NULL, sums them up for people),
+ * and while there are none, those of the keyless forecast.  Four weeks of history are asked for
+ * when they are not kept: forecasts are compared with them.
  * Errors: as ti_desk_now(). */
 tern_status ti_desk_forecast(ti_feed *out, ti_skill *skill, ti_desk *desk, const char *zone,
                              int64_t to_s, tern_err *err);
 
-/* The same hour's mean over the days before, for [from_s, to_s) in steps of an hour, from
- * actual slots that ended by now_s; error_mg_kwh is the distance from that mean which two of
- * three of those days kept (widened for their small number).  Hours with fewer than
- * TI_DERIVED_DAYS_MIN days stay gaps.  Pure.  Errors: TERN_NOMEM, TERN_UNAVAILABLE (not one
- * hour). */
+/* The forecast of plan/forecast.h for [from_s, to_s), in hours (the first is what is left of
+ * one), at most 14 days ahead, from what had happened by now_s; days are those of UTC.  Hours
+ * of which nothing is known stay gaps.  Pure.  Errors: TERN_NOMEM, TERN_UNAVAILABLE (not one
+ * hour, or a history of fewer than TI_DERIVED_DAYS_MIN days). */
 tern_status ti_desk_derive(ti_feed *out, const ti_series *history, int64_t now_s,
                            int64_t from_s, int64_t to_s, tern_err *err);
 

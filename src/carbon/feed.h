@@ -19,7 +19,7 @@
 typedef enum ti_how {
     TI_HOW_LIVE = 0, /* asked just now */
     TI_HOW_CACHE,    /* asked before, kept on disk */
-    TI_HOW_DERIVED,  /* from what had happened: the same hour of the days before */
+    TI_HOW_DERIVED,  /* from what had happened, by plan/forecast.h */
     TI_HOW_YEARLY    /* an average of a year: says nothing about hours */
 } ti_how;
 

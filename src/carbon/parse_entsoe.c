@@ -183,13 +183,12 @@ static void read_number(reader *r)
         }
         return;
     }
-    r->quantity =
-        strspn(r->text, "0123456789.-") == strlen(r->text) ? strtod(r->text, &end) : -1;
+    r->quantity = strtod(r->text, &end);
     r->has_quantity = r->text[0] != '\0';
-    if (!(r->quantity >= 0 && r->quantity < 1e7)) { /* no area has ten terawatts */
-        if (r->text[0] != '-') {
-            stop(r, TERN_CORRUPT, "a quantity that cannot be");
-        }
+    if (strspn(r->text, "0123456789.-") != strlen(r->text) || *end ||
+        !(r->quantity < 1e7)) { /* no area has ten terawatts */
+        stop(r, TERN_CORRUPT, "a quantity that cannot be");
+    } else if (r->quantity < 0) {
         r->quantity = 0; /* a plant's own use at rest */
     }
 }

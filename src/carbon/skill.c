@@ -7,23 +7,13 @@
 #include "carbon/basis.h"
 #include "carbon/stamp.h"
 
-/* Ends of the leads, in hours. */
-static const int64_t ends_h[TI_SKILL_LEADS] = {1, 3, 6, 12, 24, 48, 24 * 366};
+enum { LEAD_MAX_S = 366 * TI_DAY_S }; /* where the last class ends */
 
 typedef struct pairs {
     uint32_t *distance; /* [cap] */
     size_t n;
     int64_t sum; /* of forecast less actual */
 } pairs;
-
-static size_t lead_of(int64_t lead_s)
-{
-    size_t i = 0;
-    while (i + 1 < TI_SKILL_LEADS && lead_s >= ends_h[i] * TI_HOUR_S) {
-        i++;
-    }
-    return i;
-}
 
 static void add(pairs *p, uint32_t forecast, uint32_t actual)
 {
@@ -46,7 +36,7 @@ static uint32_t quantile(const pairs *p, size_t permille)
 
 static void sum_up(ti_skill_row *row, pairs *p)
 {
-    enum { HALF = 500, TWO_THIRDS = 667, NINE_TENTHS = 900 };
+    enum { HALF = 500, TWO_OF_THREE = TI_SIGMA_PERMILLE, NINE_TENTHS = 900 };
     uint64_t sum = 0;
     row->n = p->n;
     if (p->n == 0) {
@@ -59,7 +49,7 @@ static void sum_up(ti_skill_row *row, pairs *p)
     row->mae_mg = (uint32_t)((sum + p->n / 2) / p->n);
     row->bias_mg = p->sum / (int64_t)p->n;
     row->p50_mg = quantile(p, HALF);
-    row->p67_mg = quantile(p, TWO_THIRDS);
+    row->p68_mg = quantile(p, TWO_OF_THREE);
     row->p90_mg = quantile(p, NINE_TENTHS);
 }
 
@@ -69,13 +59,13 @@ static size_t collect(pairs *leads, pairs *all, const ti_feed *forecast,
     size_t n = 0;
     for (size_t i = 0; i < forecast->series.n; i++) {
         const ti_slot *s = &forecast->slots[i];
-        int64_t lead = s->start_s - forecast->series.issued_s;
+        int64_t lead = s->start_s + s->length_s / 2 - forecast->series.issued_s;
         uint32_t actual;
         if (s->kind != TI_SLOT_FORECAST || lead < 0 ||
             !ti_series_mean(&actual, history, s->start_s, s->start_s + s->length_s)) {
             continue;
         }
-        add(&leads[lead_of(lead)], s->intensity_mg_kwh, actual);
+        add(&leads[ti_lead_of(lead)], s->intensity_mg_kwh, actual);
         add(all, s->intensity_mg_kwh, actual);
         n++;
     }
@@ -109,32 +99,13 @@ tern_status ti_skill_of(ti_skill *out, const ti_feed *forecasts, size_t n,
         skill.n_forecasts += collect(p, &p[TI_SKILL_LEADS], &forecasts[i], history) > 0;
     }
     for (size_t i = 0; i < TI_SKILL_LEADS; i++) {
-        skill.leads[i].from_s = i > 0 ? ends_h[i - 1] * TI_HOUR_S : 0;
-        skill.leads[i].to_s = ends_h[i] * TI_HOUR_S;
+        skill.leads[i].from_s = i > 0 ? ti_lead_end_s((uint32_t)i - 1) : 0;
+        skill.leads[i].to_s = i + 1 < TI_SKILL_LEADS ? ti_lead_end_s((uint32_t)i) : LEAD_MAX_S;
         sum_up(&skill.leads[i], &p[i]);
     }
-    skill.all.to_s = ends_h[TI_SKILL_LEADS - 1] * TI_HOUR_S;
+    skill.all.to_s = LEAD_MAX_S;
     sum_up(&skill.all, &p[TI_SKILL_LEADS]);
     free(memory);
     *out = skill;
     return TERN_OK;
-}
-
-size_t ti_skill_apply(ti_feed *feed, const ti_skill *skill)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < feed->series.n; i++) {
-        ti_slot *s = &feed->slots[i];
-        int64_t lead = s->start_s - feed->series.issued_s;
-        if (s->kind == TI_SLOT_ACTUAL || s->error_mg_kwh != TI_ERROR_UNKNOWN) {
-            continue;
-        }
-        const ti_skill_row *row = &skill->leads[lead_of(lead < 0 ? 0 : lead)];
-        row = row->n >= TI_SKILL_ENOUGH ? row : &skill->all;
-        if (row->n >= TI_SKILL_ENOUGH) {
-            s->error_mg_kwh = row->p67_mg;
-            n++;
-        }
-    }
-    return n;
 }

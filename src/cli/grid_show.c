@@ -135,7 +135,7 @@ static void json_row(ti_buf *json, const ti_skill_row *row)
     ti_json_int(json, "bias_mg_kwh", row->bias_mg);
     ti_json_uint(json, "mae_mg_kwh", row->mae_mg);
     ti_json_uint(json, "p50_mg_kwh", row->p50_mg);
-    ti_json_uint(json, "p67_mg_kwh", row->p67_mg);
+    ti_json_uint(json, "p68_mg_kwh", row->p68_mg);
     ti_json_uint(json, "p90_mg_kwh", row->p90_mg);
 }
 

@@ -18,6 +18,11 @@ uint32_t ti_lead_of(int64_t lead_s)
     return i;
 }
 
+int64_t ti_lead_end_s(uint32_t lead)
+{
+    return lead < TI_LEADS - 1 ? ends_h[lead] * HOUR_S : INT64_MAX;
+}
+
 void ti_errors_add(ti_errors *errors, int64_t lead_s, uint32_t forecast_mg_kwh,
                    uint32_t actual_mg_kwh)
 {

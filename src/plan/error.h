@@ -32,6 +32,9 @@ typedef struct ti_errors {
 /* Class of a lead: up to 1, 3, 6, 12, 18, 24, 36 hours, and more. */
 uint32_t ti_lead_of(int64_t lead_s);
 
+/* The longest lead of a class, in seconds; INT64_MAX of the last one. */
+int64_t ti_lead_end_s(uint32_t lead);
+
 /* A forecast that was made lead_s before what it was about, and what happened. */
 void ti_errors_add(ti_errors *errors, int64_t lead_s, uint32_t forecast_mg_kwh,
                    uint32_t actual_mg_kwh);
