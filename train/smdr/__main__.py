@@ -5,11 +5,13 @@ import json
 import os
 import sys
 
-from smdr import corpus, export, plot, trainer
+from smdr import corpus, export, plot, texts, trainer
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-TEXTS = os.path.join(os.environ.get("TERN_DATA", os.path.join(HERE, "..", "..", "shared", "data")),
-                     "text")
+DATA = os.environ.get("TERN_DATA", os.path.join(HERE, "..", "..", "shared", "data"))
+TEXTS = os.path.join(DATA, "text")
+if not os.path.isdir(TEXTS):
+    TEXTS = os.path.join(HERE, "..", "build", "texts")
 RUNS = os.environ.get("TERN_RUNS", os.path.join(HERE, "..", "build", "runs"))
 
 
@@ -63,6 +65,10 @@ def measure(args):
     print(json.dumps({"step": run.step, "bits_per_byte": run.heldout_bits(args.windows)}))
 
 
+def make_texts(args):
+    texts.make(args.texts, args.source, args.attribution)
+
+
 def draw(args):
     plot.losses(args.logs, args.output)
 
@@ -86,6 +92,11 @@ def parse(argv):
             c.add_argument("-o", "--output", required=True)
         if call is measure:
             c.add_argument("--windows", type=int, help="the first windows only")
+    c = commands.add_parser("texts", help="make the texts from the repositories they come from")
+    c.set_defaults(call=make_texts)
+    c.add_argument("--source", metavar="DIR",
+                   help="a folder of clones of them (default: fetch the commits)")
+    c.add_argument("--attribution", metavar="FILE", help="write whose texts they are")
     c = commands.add_parser("plot", help="draw the losses of runs")
     c.set_defaults(call=draw)
     c.add_argument("logs", nargs="+")

@@ -104,11 +104,11 @@ class Repository:
             for path in paths:
                 git.stdin.write(f"{self.commit}:{path}\n".encode())
                 git.stdin.flush()
-                header = git.stdout.readline().split()
-                if len(header) != 3 or header[1] != b"blob":
+                header = re.fullmatch(rb"[0-9a-f]+ blob ([0-9]+)\n", git.stdout.readline())
+                if not header:
                     raise ValueError(f"{self.git_dir}: commit {self.commit[:12]} has no file "
                                      f"'{path}'")
-                size = int(header[2])
+                size = int(header[1])
                 data = git.stdout.read(size + 1)
                 if len(data) != size + 1:
                     raise ValueError(f"{self.git_dir}: git ended within '{path}'")
@@ -217,7 +217,9 @@ def write_text(path, text, pieces):
 
 
 def make(folder, source=None, attribution=None, lists=LISTS):
-    """Makes every text that is not in `folder` already, and the attribution file if named."""
+    """Makes every text that is not in `folder` already, and the attribution file if named.
+
+    `source` is a folder of clones; without one, the commits are fetched into folder/sources."""
     manifest = load_manifest(lists)
     os.makedirs(folder, exist_ok=True)
     missing = {}
