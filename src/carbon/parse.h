@@ -85,16 +85,19 @@ tern_status ti_parse_casdk_forecast(ti_feed *feed, const char *text, size_t len,
 tern_status ti_parse_csv(ti_feed *feed, const char *text, size_t len, const char *column,
                          tern_err *err);
 
-/* --- yearly figures
- * ---------------------------------------------------------------------------- The files of
- * @tgwf/co2 ("data": a number, or an object with carbonIntensity, by zone).  One value and its
- * year (0 when the file does not say it).  TERN_USAGE when it has no such zone. The basis is
- * that of the file: average ones are life-cycle, `unfccc` ones marginal. */
+/* --- yearly figures -------------------------------------------------------------------------
+ */
+
+/* A zone's mean of a year. */
 typedef struct ti_yearly {
     uint32_t intensity_mg_kwh;
-    uint32_t year;
+    uint32_t year; /* 0 when the file does not say it */
     ti_basis basis;
 } ti_yearly;
+
+/* Reads one from a file of @tgwf/co2 ("data": a number, or an object with carbonIntensity, by
+ * zone).  The basis is that of the file: average ones are life-cycle, `unfccc` ones marginal.
+ * Errors: TERN_USAGE when it has no such zone, TERN_CORRUPT, TERN_NOMEM. */
 tern_status ti_parse_yearly(ti_yearly *out, const char *zone, const char *name,
                             const char *text, size_t len, tern_err *err);
 

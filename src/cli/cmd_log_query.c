@@ -188,7 +188,11 @@ static tern_status find(ti_log_view *view, const query_args *args, const char *d
     ti_progress progress;
     char *path = NULL;
     TI_TRY(ti_index_opts(&index, &path, &progress, dir, args->scan ? "" : args->file, err));
-    index.file = args->scan ? NULL : index.file;
+    if (args->scan) {
+        index.file = NULL;
+    } else if (!index.file) {
+        ti_note("(no index can be kept in '%s/state': all entries are read)", dir);
+    }
     tern_status status = ti_log_index_find(view, &index, query, show, s, &report, err);
     ti_progress_end(&progress);
     if (status == TERN_IO && index.file) {

@@ -22,6 +22,7 @@ tern_status ti_metrics_add(ti_metrics *metrics, ti_feed *feed, const ti_skill *s
 /* Appends the whole text. */
 void ti_metrics_text(ti_buf *out, const ti_metrics *metrics);
 
+/* Frees the buffers; zeroed ones are allowed. */
 void ti_metrics_free(ti_metrics *metrics);
 
 #endif

@@ -17,9 +17,6 @@ tern_status ti_index_opts(ti_log_index_opts *opts, char **path, ti_progress *pro
         ti_buf_free(&file);
         return ti_fail_nomem(err, "log", strlen(dir), "a path");
     }
-    if (!kept) {
-        ti_note("(no index can be kept in '%s/state': all entries are read)", dir);
-    }
     ti_progress_begin(progress, "reading the log", "entries");
     *path = file.data;
     *opts = (ti_log_index_opts){.file = kept ? file.data : NULL,

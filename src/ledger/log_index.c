@@ -223,6 +223,22 @@ static tern_status update(log_index *x, tern_err *err)
 /* --- the whole ------------------------------------------------------------------------------
  */
 
+/* Whoever waits for another process can be asked to stop waiting: by a signal. */
+static tern_status wait_for_lock(const log_index *x, tern_err *err)
+{
+    const ti_log_index_opts *o = x->opts;
+    while (flock(x->lock, LOCK_EX) != 0) {
+        if (errno != EINTR) {
+            return ti_fail_errno(err, errno, "log", "cannot lock '%s'", x->lock_file.data);
+        }
+        if (o->progress &&
+            !o->progress(o->progress_user, 0, ti_log_view_checkpoint(x->view)->size)) {
+            return ti_fail(err, TERN_CANCELLED, "log", TI_NO_OFFSET, "interrupted");
+        }
+    }
+    return TERN_OK;
+}
+
 static tern_status lock(log_index *x, tern_err *err)
 {
     const char *path = x->lock_file.data;
@@ -230,13 +246,8 @@ static tern_status lock(log_index *x, tern_err *err)
         return TERN_OK;
     }
     x->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR);
-    int r = -1;
-    if (x->lock >= 0) {
-        do {
-            r = flock(x->lock, LOCK_EX);
-        } while (r != 0 && errno == EINTR);
-    }
-    return r == 0 ? TERN_OK : ti_fail_errno(err, errno, "log", "cannot lock '%s'", path);
+    return x->lock >= 0 ? wait_for_lock(x, err)
+                        : ti_fail_errno(err, errno, "log", "cannot lock '%s'", path);
 }
 
 static tern_status open_index(log_index *x, ti_log_view *view, const ti_log_index_opts *opts,

@@ -29,13 +29,13 @@ $ tern log fsck l
 
 # --- questions
 
-$ tern log query l --id $(tern log query l | sed -n 2p | cut -d' ' -f2) | cut -c1-2
+$ tern log query l --id $(tern log query l | sed -n 2p | cut -d' ' -f2) | cut -d" " -f1
 > 2
 
 $ tern log query l --model $(sha256sum tiny.gguf | cut -c1-12) | wc -l
 > 3
 
-$ tern log query l --output $(tern log query l --json | sed 's/.*"index":4//; s/.*"output_sha256":"\([0-9a-f]*\)".*/\1/') | cut -c1-2
+$ tern log query l --output $(tern log query l --json | sed 's/.*"index":4//; s/.*"output_sha256":"\([0-9a-f]*\)".*/\1/') | cut -d" " -f1
 > 4
 
 $ tern log query l --model 0123

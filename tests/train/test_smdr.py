@@ -20,7 +20,7 @@ except ImportError as e:
     MISSING = str(e)
 
 TEXT = ("The cat sat on the mat. The dog sat on the log, and the cat said: it's 42 o'clock! "
-        "Once upon a time there was a café.\n\n") * 40
+        "Once upon a time there was a caf\u00e9.\n\n") * 40
 SMALL = {"width": 64, "blocks": 2, "heads": 2, "ff": 128, "context": 32, "vocab": 300}
 
 
@@ -33,7 +33,7 @@ class Vocabulary(unittest.TestCase):
     def test_round_trip_of_any_bytes(self):
         tok = small_tokenizer()
         self.assertEqual(len(tok), 300)
-        for data in (TEXT.encode(), b"", bytes(range(256)), b"\xff\xfe caf\xc3\xa9 \xc3", "日本".encode()):
+        for data in (TEXT.encode(), b"", bytes(range(256)), b"\xff\xfe caf\xc3\xa9 \xc3", "\u65e5\u672c".encode()):
             self.assertEqual(tok.decode(tok.encode(data)), data)
 
     def test_merges_follow_counts(self):

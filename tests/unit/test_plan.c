@@ -31,8 +31,8 @@ static void add(world *w, int64_t start_s, uint32_t length_s, uint32_t mg, uint3
 static void name(world *w, const char *zone)
 {
     *w = (world){0};
-    strcpy(w->series.zone, zone);
-    strcpy(w->series.source, "test");
+    snprintf(w->series.zone, sizeof w->series.zone, "%s", zone);
+    snprintf(w->series.source, sizeof w->series.source, "test");
 }
 
 static uint32_t below(ti_rng *rng, uint32_t n)
@@ -621,7 +621,7 @@ static void series_that_contradict_themselves(void **state)
     w.slots[0].start_s = -1;
     assert_int_equal(ti_series_check(&w.series, NULL), TERN_CORRUPT);
     w.slots[0].start_s = 0;
-    strcpy(w.series.zone, "a b");
+    snprintf(w.series.zone, sizeof w.series.zone, "a b");
     assert_int_equal(ti_series_check(&w.series, NULL), TERN_CORRUPT);
 }
 
