@@ -120,6 +120,7 @@ static int find_prefix(const reader *r, const char *prefix, const char *holds)
 
 typedef struct columns {
     int time, hour, value, forecast;
+    int n; /* of the header */
 } columns;
 
 static tern_status find_columns(const reader *r, const char *wanted, ti_basis basis, columns *c)
@@ -135,6 +136,7 @@ static tern_status find_columns(const reader *r, const char *wanted, ti_basis ba
                                          "ci",
                                          "rating",
                                          NULL};
+    c->n = r->n;
     c->time = find_any(r, times);
     c->hour = c->time != NO_COLUMN && strcasecmp(r->field[c->time], "date") == 0
                   ? find(r, "hour")
@@ -201,6 +203,11 @@ static tern_status add_row(ti_feed *feed, const reader *r, const columns *c)
     int most = c->time > c->value ? c->time : c->value;
     if (r->n <= most || r->n <= c->hour || r->n <= c->forecast) {
         return bad(r, "fewer columns than the header has", NULL);
+    }
+    for (int i = c->n; i < r->n; i++) {
+        if (r->field[i][0]) { /* a decimal comma between commas would be two fields */
+            return bad(r, "more columns than the header has", NULL);
+        }
     }
     TI_TRY(read_time(r, c, &start));
     const char *value = r->field[c->value];
