@@ -58,7 +58,8 @@ static void keep_hidden(const ti_worker *w)
     }
 }
 
-/* Logits of up to TI_HEAD_ROWS vectors at a time. */
+/* Logits of up to TI_HEAD_ROWS vectors at a time.  They go through b->logits, which belongs to
+ * one group of vectors until every thread is done with it. */
 static void head(const ti_worker *w)
 {
     const tern_model *model = w->p->model;
@@ -66,8 +67,8 @@ static void head(const ti_worker *w)
     tern_batch *b = w->p->b;
     const ti_mat *mat = &model->head;
     size_t wanted[TI_HEAD_ROWS], i = 0, piece, r0, r1;
-    size_t counter = ti_counter_of(c->n_layer, 0);
-    for (;; counter++) {
+    const size_t first = ti_counter_of(c->n_layer, 0);
+    for (size_t counter = first;; counter++) {
         size_t n = 0;
         for (; i < w->p->m && n < TI_HEAD_ROWS; i++) {
             if (w->p->rows[i].logits) {
@@ -76,6 +77,9 @@ static void head(const ti_worker *w)
         }
         if (n == 0) {
             return;
+        }
+        if (counter > first) {
+            ti_barrier(w);
         }
         ti_act act = ti_act_view(&w->own->act, n, c->n_embd);
         for (size_t j = 0; j < n; j++) {
