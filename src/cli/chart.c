@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "carbon/stamp.h"
+#include "cli/moment.h"
 
 enum { EIGHTHS = 8, MG_PER_G = 1000, LABEL = 6 };
 
@@ -76,18 +77,31 @@ static void draw_row(ti_buf *out, const uint32_t *eighths, const bool *known, si
     }
 }
 
-/* Hours below the columns, where there is room. */
-static void draw_hours(ti_buf *out, int64_t from_s, int64_t span_s, size_t n)
+/* The columns: n of `span_s` seconds each. */
+typedef struct axis {
+    int64_t from_s, span_s;
+    size_t n;
+    bool local; /* hours are those of the local clock, not of UTC */
+} axis;
+
+static int64_t clock_at(const axis *x, int64_t time_s)
 {
+    return x->local ? time_s + ti_local_offset(time_s) : time_s;
+}
+
+/* Hours below the columns, where there is room. */
+static void draw_hours(ti_buf *out, const axis *x)
+{
+    const int64_t six = (int64_t)6 * TI_HOUR_S;
+    char text[TI_STAMP_TEXT], zone[TI_ZONE_TEXT];
     size_t at = 0;
-    ti_buf_addf(out, "%*s ", LABEL, "UTC");
-    for (size_t i = 0; i < n; i++) {
-        int64_t start = from_s + (int64_t)i * span_s;
-        int64_t six = (int64_t)6 * TI_HOUR_S;
-        bool mark = i == 0 ? start % six == 0 : (start - 1) / six != (start + span_s - 1) / six;
-        if (mark && i >= at && i + 5 <= n) {
-            char text[TI_STAMP_TEXT];
-            ti_stamp_minutes(text, ti_stamp_floor(start + span_s - 1, six));
+    ti_buf_addf(out, "%*.*s ", LABEL, LABEL, x->local ? ti_zone_text(zone, x->from_s) : "UTC");
+    for (size_t i = 0; i < x->n; i++) {
+        int64_t start = x->from_s + (int64_t)i * x->span_s;
+        int64_t first = clock_at(x, start), last = clock_at(x, start + x->span_s) - 1;
+        bool mark = i == 0 ? first % six == 0 : (first - 1) / six != last / six;
+        if (mark && i >= at && i + 5 <= x->n) {
+            ti_stamp_minutes(text, ti_stamp_floor(last, six));
             ti_buf_addf(out, "%*s%.5s", (int)(i - at), "", text + 11);
             at = i + 5;
         }
@@ -95,28 +109,63 @@ static void draw_hours(ti_buf *out, int64_t from_s, int64_t span_s, size_t n)
     ti_buf_addc(out, '\n');
 }
 
-void ti_chart_draw(ti_buf *out, const ti_series *series, int64_t from_s, int64_t to_s,
-                   bool blocks)
+static void trim(ti_buf *out)
+{
+    while (!out->failed && out->len > 0 && out->data[out->len - 1] == ' ') {
+        out->data[--out->len] = '\0';
+    }
+}
+
+/* A column is marked when half of it is taken, or when a slice begins in it: short ones are
+ * seen too. */
+static void draw_marks(ti_buf *out, const axis *x, const ti_slice *slices, size_t n)
+{
+    ti_buf_addf(out, "%*s ", LABEL, "run");
+    for (size_t i = 0; i < x->n; i++) {
+        int64_t start = x->from_s + (int64_t)i * x->span_s, end = start + x->span_s;
+        int64_t taken = 0;
+        bool begins = false;
+        for (size_t k = 0; k < n; k++) {
+            int64_t a = slices[k].start_s, b = a + slices[k].length_s;
+            begins |= a >= start && a < end;
+            a = a > start ? a : start;
+            b = b < end ? b : end;
+            taken += b > a ? b - a : 0;
+        }
+        ti_buf_addc(out, begins || taken * 2 > x->span_s ? '^' : ' ');
+    }
+    trim(out);
+    ti_buf_addc(out, '\n');
+}
+
+/* Spans of whole half hours where that is not too coarse: columns then begin at hours. */
+static axis axis_of(int64_t from_s, int64_t to_s, bool local)
+{
+    axis x = {.local = local};
+    x.span_s = (to_s - from_s + TI_CHART_COLUMNS - 1) / TI_CHART_COLUMNS;
+    int64_t step = x.span_s > TI_HOUR_S / 2 ? TI_HOUR_S / 2 : TI_HOUR_S / 12;
+    x.span_s = (x.span_s + step - 1) / step * step;
+    x.from_s = ti_stamp_floor(from_s, step);
+    x.n = (size_t)((to_s - x.from_s + x.span_s - 1) / x.span_s);
+    x.n = x.n > TI_CHART_COLUMNS ? TI_CHART_COLUMNS : x.n;
+    return x;
+}
+
+/* The columns' bars; false when nothing is known. */
+static bool draw_bars(ti_buf *out, const ti_series *series, const axis *x, bool blocks)
 {
     uint32_t mg[TI_CHART_COLUMNS], eighths[TI_CHART_COLUMNS], most = 0;
     bool known[TI_CHART_COLUMNS];
-    int64_t span = (to_s - from_s + TI_CHART_COLUMNS - 1) / TI_CHART_COLUMNS;
-    /* Spans of whole half hours where that is not too coarse: columns then begin at hours. */
-    int64_t step = span > TI_HOUR_S / 2 ? TI_HOUR_S / 2 : TI_HOUR_S / 12;
-    span = (span + step - 1) / step * step;
-    from_s = ti_stamp_floor(from_s, step);
-    size_t n = (size_t)((to_s - from_s + span - 1) / span);
-    n = n > TI_CHART_COLUMNS ? TI_CHART_COLUMNS : n;
-    for (size_t i = 0; i < n; i++) {
-        int64_t start = from_s + (int64_t)i * span;
-        known[i] = mean_of(series, start, start + span, &mg[i]);
+    for (size_t i = 0; i < x->n; i++) {
+        int64_t start = x->from_s + (int64_t)i * x->span_s;
+        known[i] = mean_of(series, start, start + x->span_s, &mg[i]);
         most = known[i] && mg[i] > most ? mg[i] : most;
     }
     if (most == 0) {
-        return;
+        return false;
     }
     uint32_t top = scale_of(most);
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < x->n; i++) {
         uint64_t e = known[i] ? (uint64_t)mg[i] * TI_CHART_ROWS * EIGHTHS / top : 0;
         eighths[i] = known[i] && e == 0 ? 1 : (uint32_t)e; /* known is never blank */
     }
@@ -127,11 +176,28 @@ void ti_chart_draw(ti_buf *out, const ti_series *series, int64_t from_s, int64_t
         } else {
             ti_buf_addf(out, "%*s ", LABEL, "");
         }
-        draw_row(out, eighths, known, n, row, blocks);
-        while (!out->failed && out->data[out->len - 1] == ' ') {
-            out->data[--out->len] = '\0';
-        }
+        draw_row(out, eighths, known, x->n, row, blocks);
+        trim(out);
         ti_buf_addc(out, '\n');
     }
-    draw_hours(out, from_s, span, n);
+    return true;
+}
+
+void ti_chart_draw(ti_buf *out, const ti_series *series, int64_t from_s, int64_t to_s,
+                   bool blocks)
+{
+    axis x = axis_of(from_s, to_s, false);
+    if (draw_bars(out, series, &x, blocks)) {
+        draw_hours(out, &x);
+    }
+}
+
+void ti_chart_draw_run(ti_buf *out, const ti_series *series, int64_t from_s, int64_t to_s,
+                       bool blocks, const ti_slice *slices, size_t n_slices)
+{
+    axis x = axis_of(from_s, to_s, true);
+    if (draw_bars(out, series, &x, blocks)) {
+        draw_marks(out, &x, slices, n_slices);
+        draw_hours(out, &x);
+    }
 }

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "base/buf.h"
+#include "plan/plan.h"
 #include "plan/series.h"
 
 enum { TI_CHART_COLUMNS = 72, TI_CHART_ROWS = 8 };
@@ -16,6 +17,10 @@ enum { TI_CHART_COLUMNS = 72, TI_CHART_ROWS = 8 };
  * hours of UTC.  Adds nothing when nothing is known. */
 void ti_chart_draw(ti_buf *out, const ti_series *series, int64_t from_s, int64_t to_s,
                    bool blocks);
+
+/* The same with a line below that marks slices[n_slices], and hours of the local clock. */
+void ti_chart_draw_run(ti_buf *out, const ti_series *series, int64_t from_s, int64_t to_s,
+                       bool blocks, const ti_slice *slices, size_t n_slices);
 
 /* True when the environment's locale is one of UTF-8. */
 bool ti_chart_utf8(void);

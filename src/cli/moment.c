@@ -331,12 +331,20 @@ static void add_date(char *out, size_t cap, const struct tm *t, bool year)
     add_clock(out, cap, t);
 }
 
+const char *ti_zone_text(char out[TI_ZONE_TEXT], int64_t time_s)
+{
+    struct tm t = local(time_s);
+    snprintf(out, TI_ZONE_TEXT, "%s", t.tm_zone ? t.tm_zone : "");
+    return out;
+}
+
 const char *ti_moment_text(char out[TI_MOMENT_TEXT], int64_t time_s, int64_t now_s)
 {
     struct tm t = local(time_s), now = local(now_s);
     add_date(out, TI_MOMENT_TEXT, &t, t.tm_year != now.tm_year);
+    char zone[TI_ZONE_TEXT];
     size_t n = strlen(out);
-    snprintf(out + n, TI_MOMENT_TEXT - n, " %.10s", t.tm_zone ? t.tm_zone : "");
+    snprintf(out + n, TI_MOMENT_TEXT - n, " %s", ti_zone_text(zone, time_s));
     return out;
 }
 

@@ -14,7 +14,12 @@
 
 #include "base/err.h"
 
-enum { TI_MOMENT_TEXT = 48, TI_LENGTH_TEXT = 32, TI_LENGTH_MAX_S = 366 * 86400 };
+enum {
+    TI_MOMENT_TEXT = 48,
+    TI_LENGTH_TEXT = 32,
+    TI_ZONE_TEXT = 11,
+    TI_LENGTH_MAX_S = 366 * 86400
+};
 
 /* How a moment is to be understood. */
 typedef struct ti_moment_ask {
@@ -52,6 +57,9 @@ const char *ti_moment_short(char out[TI_MOMENT_TEXT], int64_t time_s, int64_t da
 
 /* "4 h 43 min", "2 days 3 h", "50 s".  Into out; returns out. */
 const char *ti_length_text(char out[TI_LENGTH_TEXT], int64_t length_s);
+
+/* What the local clock calls its zone then: "CET", "+0530".  Into out; returns out. */
+const char *ti_zone_text(char out[TI_ZONE_TEXT], int64_t time_s);
 
 /* Seconds that the local clock is ahead of UTC then. */
 int32_t ti_local_offset(int64_t time_s);
