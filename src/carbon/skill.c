@@ -53,6 +53,18 @@ static void sum_up(ti_skill_row *row, pairs *p)
     row->p90_mg = quantile(p, NINE_TENTHS);
 }
 
+/* The mean of what happened; false when a part of it is not known, or only expected. */
+static bool happened(uint32_t *mean, const ti_series *history, int64_t from_s, int64_t to_s)
+{
+    for (size_t i = ti_series_find(history, from_s);
+         i < history->n && history->slots[i].start_s < to_s; i++) {
+        if (history->slots[i].kind != TI_SLOT_ACTUAL) {
+            return false;
+        }
+    }
+    return ti_series_mean(mean, history, from_s, to_s);
+}
+
 static size_t collect(pairs *leads, pairs *all, const ti_feed *forecast,
                       const ti_series *history)
 {
@@ -62,7 +74,7 @@ static size_t collect(pairs *leads, pairs *all, const ti_feed *forecast,
         int64_t lead = s->start_s + s->length_s / 2 - forecast->series.issued_s;
         uint32_t actual;
         if (s->kind != TI_SLOT_FORECAST || lead < 0 ||
-            !ti_series_mean(&actual, history, s->start_s, s->start_s + s->length_s)) {
+            !happened(&actual, history, s->start_s, s->start_s + s->length_s)) {
             continue;
         }
         add(&leads[ti_lead_of(lead)], s->intensity_mg_kwh, actual);

@@ -34,9 +34,9 @@ typedef struct ti_skill {
     size_t n_forecasts; /* that had any pair */
 } ti_skill;
 
-/* Compares forecasts[n] with `history` (actual slots; same zone and basis).  Slots that have
- * not wholly happened yet are left out.  Cost: O(pairs log pairs). Errors: TERN_USAGE (another
- * basis: never compared), TERN_NOMEM. */
+/* Compares forecasts[n] with the actual slots of `history` (same zone and basis).  Slots that
+ * have not wholly happened yet are left out.  Cost: O(pairs log pairs). Errors: TERN_USAGE
+ * (another basis: never compared), TERN_NOMEM. */
 tern_status ti_skill_of(ti_skill *out, const ti_feed *forecasts, size_t n,
                         const ti_series *history, tern_err *err);
 

@@ -235,9 +235,22 @@ static tern_status get_pieces(ti_source *source, ti_feed *feed, const ti_query *
     return TERN_OK;
 }
 
+/* An address without user, password, query, and slash at its end. */
+static void public_address(char *out, size_t cap, const char *url)
+{
+    const char *at = strrchr(url, '@'), *scheme = strstr(url, "://");
+    const char *rest = at && scheme ? at + 1 : url;
+    size_t n = strcspn(rest, "?#");
+    while (n > 0 && rest[n - 1] == '/') {
+        n--;
+    }
+    snprintf(out, cap, "%.*s%.*s", rest == url ? 0 : (int)(scheme + 3 - url), url, (int)n,
+             rest);
+}
+
 static void say_where_from(const ti_source *source, ti_feed *feed, int64_t now_s)
 {
-    ti_buf url = {0};
+    const char *url = source->set.url ? source->set.url : source->kind->url;
     feed->obtained_s = now_s;
     if (feed->series.issued_s == 0 || feed->series.issued_s > now_s) {
         feed->series.issued_s = now_s;
@@ -245,15 +258,8 @@ static void say_where_from(const ti_source *source, ti_feed *feed, int64_t now_s
     snprintf(feed->licence, sizeof feed->licence, "%s", source->kind->licence);
     if (source->set.file && !source->kind->network) {
         snprintf(feed->place, sizeof feed->place, "%s", source->set.file);
-    } else if (source->kind->network) {
-        ti_source_url(source, &url);
-        const char *text = url.data ? url.data : "";
-        const char *at = strrchr(text, '@'), *scheme = strstr(text, "://");
-        size_t from = at && scheme ? (size_t)(at + 1 - text) : 0; /* no user, no password */
-        snprintf(feed->place, sizeof feed->place, "%.*s%.*s",
-                 from ? (int)(scheme + 3 - text) : 0, text, (int)strcspn(text + from, "?#"),
-                 text + from);
-        ti_buf_free(&url);
+    } else if (source->kind->network && url) {
+        public_address(feed->place, sizeof feed->place, url);
     }
 }
 
@@ -337,7 +343,9 @@ static tern_status emaps_zones(ti_source *source, ti_buf *out, tern_err *err)
     tern_status status = url.failed ? ti_fail_nomem(err, "source", 0, "an address")
                                     : ti_source_fetch(source, &body, &request, NULL, err);
     if (status == TERN_OK) {
-        status = ti_parse_emaps_zones(out, body.data ? body.data : "", body.len, err);
+        status = body.failed
+                     ? ti_fail_nomem(err, "source", body.len, "an answer")
+                     : ti_parse_emaps_zones(out, body.data ? body.data : "", body.len, err);
     }
     ti_buf_free(&url);
     ti_buf_free(&body);

@@ -209,8 +209,10 @@ static tern_status watttime_login(ti_source *source, int64_t now_s, tern_err *er
     source->token = token;
     source->token_until_s = 0;
     if (status == TERN_OK) {
-        status = ti_parse_watttime_login(token, TI_TOKEN_MAX + 1, body.data ? body.data : "",
-                                         body.len, err);
+        status = body.failed
+                     ? ti_fail_nomem(err, "source", body.len, "an answer")
+                     : ti_parse_watttime_login(token, TI_TOKEN_MAX + 1,
+                                               body.data ? body.data : "", body.len, err);
     }
     if (status == TERN_OK) {
         source->token_until_s = now_s + TOKEN_LIFE_S;
