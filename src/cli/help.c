@@ -305,18 +305,21 @@ void ti_help_json(ti_buf *out, const ti_command *cmd)
  * control character, and backslashes are roff's. */
 static void add_man_sentence(ti_buf *out, const char *text)
 {
+    bool begins = true; /* a line of the page */
     for (size_t i = 0; text[i]; i++) {
         char c = text[i];
         if (i == 0 && c >= 'a' && c <= 'z' && !(text[1] >= '0' && text[1] <= '9')) {
             c = (char)(c - 'a' + 'A');
         }
-        if (i == 0 && (c == '.' || c == '\'')) {
+        if (begins && (c == '.' || c == '\'')) {
             ti_buf_adds(out, "\\&");
         }
+        begins = false;
         if (c == '\\') {
             ti_buf_adds(out, "\\e");
         } else if (c == ';' && text[i + 1] == ' ') {
             ti_buf_adds(out, ";\n"); /* clauses on their own lines keep the source readable */
+            begins = true;
             i++;
         } else {
             ti_buf_addc(out, c);
