@@ -52,10 +52,12 @@ if command -v bash >/dev/null; then
     is "options" "$(in_bash tern run --repeat)" "--repeat-penalty "
     is "options of a subcommand" "$(in_bash tern model info --te)" "--tensors "
     is "values" "$(in_bash tern run --kv '')" "f16 i8 "
-    is "shapes" "$(in_bash tern model synth tiny)" "tiny-bitnet tiny-llama tiny-qwen3 "
+    is "shapes" "$(in_bash tern model synth tiny)" "tiny-bitnet tiny-llama tiny-qwen3 tiny-smdr "
     is "the catalogue" "$(in_bash tern pull smol)" "smollm2-135m-instruct "
     is "names of models" "$(in_bash tern run -m mi)" "mine "
     is "files" "$(in_bash tern model info tern.)" "tern.bash tern.fish "
+    is "kinds of cache" "$(in_bash tern eval --kv '')" "f16 i8 "
+    is "texts to measure" "$(in_bash tern eval tern.)" "tern.bash tern.fish "
     is "commands to explain" "$(in_bash tern help do)" "doctor "
 fi
 if command -v zsh >/dev/null; then
