@@ -11,20 +11,10 @@ TERN_STATE=$work/state
 export TERN_STATE
 bad=0
 
-fault()
-{
-    echo "$1"
-    bad=1
-}
-
-skip()
-{
-    echo "SKIPPED: $1"
-    exit 77
-}
+. "$TERN_SOURCE/tests/interop/make_log.sh"
 
 command -v go >/dev/null || skip "there is no Go compiler"
-GOCACHE=${GOCACHE:-$work/gocache}
+GOCACHE=${GOCACHE:-$TERN_BUILD/gocache}
 export GOCACHE
 mkdir "$work/src"
 cp "$TERN_SOURCE"/tests/interop/golog/* "$work/src"
@@ -40,14 +30,7 @@ fi
 [ $bad -eq 0 ] || exit 1
 cd "$work" || exit 1
 
-vkey=$("$tern" log init -q --origin example.com/interop log) || exit 1
-# Several calls: partial tiles of many widths come and go.
-seq 1 1000 | "$tern" log append log --lines >/dev/null || exit 1
-seq 1001 65536 | sed 's/^/{"entry":/; s/$/}/' | "$tern" log append log --lines >/dev/null || exit 1
-printf '' >empty
-head -c 65535 /dev/zero >largest
-"$tern" log append log empty largest --proof >/dev/null || exit 1
-seq 65539 70007 | "$tern" log append log --lines >/dev/null || exit 1
+make_log
 for index in 0 255 256 65535 65536 70006; do
     "$tern" log prove log $index -o $index.tlog-proof || exit 1
 done
@@ -56,12 +39,7 @@ done
 # refused WHAT FILE OFFSET: one byte of a file is changed, and put back.
 refused()
 {
-    cp "$2" saved
-    chmod u+w "$2"
-    printf '\001' | dd of="$2" bs=1 seek="$3" conv=notrunc 2>/dev/null
-    if cmp -s saved "$2"; then
-        printf '\002' | dd of="$2" bs=1 seek="$3" conv=notrunc 2>/dev/null
-    fi
+    damage "$2" "$3"
     "$work/golog" "$vkey" log >/dev/null 2>&1 && fault "Go does not notice a damaged $1"
     "$tern" log fsck -q log >/dev/null 2>&1 && fault "tern does not notice a damaged $1"
     cp saved "$2"
