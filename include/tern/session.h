@@ -49,6 +49,10 @@ typedef struct tern_sampler_opts {
     uint64_t seed;           /* the same seed gives the same text on every machine */
 } tern_sampler_opts;
 
+/* Writes what the model's file recommends (keys general.sampling.*); all zero, which is greedy,
+ * where it recommends nothing.  A session does not use it unasked. */
+TERN_API void tern_model_recommended_sampler(const tern_model *model, tern_sampler_opts *out);
+
 /* Creates a session.  Memory: n_ctx times the key/value bytes of a token, plus scratch for one
  * chunk; tern_session_bytes() tells.  All of it is allocated here: generating a token
  * allocates nothing.
@@ -70,6 +74,9 @@ TERN_API uint64_t tern_session_bytes(const tern_session *session);
 TERN_API TERN_MUST_USE tern_status tern_session_set_sampler(tern_session *session,
                                                             const tern_sampler_opts *opts,
                                                             tern_err *err);
+
+/* Returns how tokens are chosen.  It belongs to the session. */
+TERN_API const tern_sampler_opts *tern_session_sampler(const tern_session *session);
 
 /* Reads tokens: appends them and computes the logits of the last one.  Bit-equal for every
  * division of a text into calls.  Cost: one forward pass for each chunk.

@@ -28,7 +28,8 @@ typedef struct chat_args {
     const char *system, *load;
 } chat_args;
 
-static const chat_args defaults = {.tokens = DEFAULT_TOKENS};
+static const chat_args defaults = {.tokens = DEFAULT_TOKENS,
+                                   .sampler.temperature = TI_SAMPLER_UNSET};
 
 static const ti_opt opts[] = {
     TI_OPT_MODEL(chat_args, model),

@@ -24,7 +24,8 @@ typedef struct run_args {
     bool raw, json;
 } run_args;
 
-static const run_args defaults = {.tokens = DEFAULT_TOKENS};
+static const run_args defaults = {.tokens = DEFAULT_TOKENS,
+                                  .sampler.temperature = TI_SAMPLER_UNSET};
 
 static const ti_opt opts[] = {
     TI_OPT_MODEL(run_args, model),
@@ -230,7 +231,7 @@ static tern_status finish_receipt(ti_receipt_job *job, const run_args *args,
         .session = session,
         .model_args = &args->model,
         .session_args = &args->session,
-        .sampler = &args->sampler,
+        .sampler = tern_session_sampler(session),
         .stops = &args->stops,
         .answer = answer,
         .n_input = n,
@@ -318,7 +319,7 @@ const ti_command ti_cmd_run = {
     .description =
         "Runs a model on a prompt and prints its answer as it comes.  The prompt is put into "
         "the model's chat template where it has one.  The likeliest token is taken each time "
-        "unless a temperature is given.\n\n"
+        "unless a temperature is given, or recommended by the model's file.\n\n"
         "Ctrl-C ends the answer; what there is has been printed, and the exit status is 130.",
     .examples = "tern run \"What is the capital of France?\"\n"
                 "tern run -m model.gguf -n 64 --raw \"Once upon a time\"\n"

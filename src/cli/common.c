@@ -50,6 +50,22 @@ uint32_t ti_context_of(const tern_model *model, const ti_session_args *session)
     return desc.n_ctx_train < DEFAULT_CONTEXT_MAX ? desc.n_ctx_train : DEFAULT_CONTEXT_MAX;
 }
 
+static tern_sampler_opts choose_sampler(const tern_model *model, const tern_sampler_opts *given)
+{
+    tern_sampler_opts o = *given, file;
+    if (given->temperature != TI_SAMPLER_UNSET) {
+        return o;
+    }
+    tern_model_recommended_sampler(model, &file);
+    o.temperature = file.temperature;
+    o.top_k = o.top_k ? o.top_k : file.top_k;
+    o.top_p = o.top_p > 0 ? o.top_p : file.top_p;
+    o.min_p = o.min_p > 0 ? o.min_p : file.min_p;
+    o.repeat_penalty = o.repeat_penalty > 0 ? o.repeat_penalty : file.repeat_penalty;
+    o.penalty_last_n = o.penalty_last_n ? o.penalty_last_n : file.penalty_last_n;
+    return o;
+}
+
 tern_status ti_open_session(tern_session **out, const tern_model *model,
                             const ti_model_args *args, const ti_session_args *session,
                             const tern_sampler_opts *sampler, tern_err *err)
@@ -66,7 +82,8 @@ tern_status ti_open_session(tern_session **out, const tern_model *model,
         ti_hint("a smaller --ctx or --kv i8 needs less memory");
     }
     TI_TRY(status);
-    status = tern_session_set_sampler(made, sampler, err);
+    const tern_sampler_opts chosen = choose_sampler(model, sampler);
+    status = tern_session_set_sampler(made, &chosen, err);
     if (status != TERN_OK) {
         tern_session_destroy(made);
         return status;

@@ -82,10 +82,15 @@ typedef struct ti_model_args {
 
 /* --- the sampler -------------------------------------------------------------------------- */
 
+/* No temperature was given: then ti_open_session() takes what the model's file recommends, less
+ * what was given. */
+#define TI_SAMPLER_UNSET -1.0f
+
 #define TI_OPTS_SAMPLER(S, m)                                                                  \
     {.type = TI_OPT_F32, .name = "temp", .metavar = "X",                                       \
-     .help = "temperature; 0 always takes the likeliest token", .max = 100,                    \
-     .offset = offsetof(S, m.temperature)},                                                    \
+     .help = "temperature; 0 always takes the likeliest token",                                \
+     .fallback = "what the model's file recommends, with its limits below; else 0",            \
+     .max = 100, .offset = offsetof(S, m.temperature)},                                        \
     {.type = TI_OPT_U64, .name = "seed", .metavar = "N",                                       \
      .help = "start of the random sequence; the same seed gives the same text everywhere",     \
      .offset = offsetof(S, m.seed)},                                                           \
@@ -125,7 +130,7 @@ void ti_model_opts(tern_model_opts *out, const ti_model_args *args);
 /* Finds and opens a model, with a progress bar.  Interrupted: TERN_CANCELLED. */
 tern_status ti_open_model(tern_model **out, const ti_model_args *args, tern_err *err);
 
-/* Creates a session and sets its sampler. */
+/* Creates a session and sets its sampler; tern_session_sampler() tells which. */
 tern_status ti_open_session(tern_session **out, const tern_model *model,
                             const ti_model_args *args, const ti_session_args *session,
                             const tern_sampler_opts *sampler, tern_err *err);

@@ -59,7 +59,7 @@ static void set(char *out, size_t cap, const char *text)
 
 static void set_engine(ti_receipt *r, const ti_receipt_facts *f)
 {
-    r->sampler = *f->sampler;
+    r->sampler = *tern_session_sampler(f->session);
     r->engine.context_tokens = ti_context_of(f->model, f->session_args);
     r->engine.max_output_tokens = f->max_tokens;
     SET(r->engine.kv, ti_receipt_kv_name(f->session_args->kv));

@@ -216,6 +216,7 @@ static tern_status fill(tern_model *model, const char *path, const tern_model_op
         TI_TRY(describe(model, err));
         return copy_key(model, "general.architecture", &model->desc.architecture, err);
     }
+    TI_TRY(ti_recommended_sampler(&model->recommended, &model->gguf, err));
     TI_TRY(ti_config_read(&model->config, &model->gguf, err));
     model->config.n_vocab = ti_vocab_size(model->vocab);
     model->act = o->act;

@@ -180,6 +180,11 @@ void tern_session_set_trace(tern_session *session, tern_trace_fn fn, void *user)
     session->trace_user = user;
 }
 
+const tern_sampler_opts *tern_session_sampler(const tern_session *session)
+{
+    return &session->sampler.opts;
+}
+
 tern_status tern_session_set_sampler(tern_session *session, const tern_sampler_opts *opts,
                                      tern_err *err)
 {

@@ -11,7 +11,7 @@
 #include "model/gguf.h"
 #include "model/smdr.h"
 #include "model/tok.h"
-#include "tern/model.h"
+#include "tern/session.h"
 
 typedef struct ti_layer {
     const float *attn_norm, *ffn_norm;         /* [n_embd] */
@@ -40,6 +40,7 @@ struct tern_model {
     bool sparse;           /* up and down are kept for exact sparsity */
     uint32_t sparse_limit; /* open gates from which on the dense products are faster */
     tern_model_desc desc;
+    tern_sampler_opts recommended;
     uint64_t digest; /* identifies file and weights for saved sessions */
     ti_arena arena;
     void *packed; /* all packed matrices; NULL when they are in the file */
@@ -50,6 +51,10 @@ struct tern_model {
  * Errors: TERN_CORRUPT and TERN_UNSUPPORTED with the tensor's name, TERN_NOMEM,
  * TERN_CANCELLED. */
 tern_status ti_weights_load(tern_model *model, const tern_model_opts *opts, tern_err *err);
+
+/* Reads what a model's file recommends; what it is silent about is 0.
+ * Errors: TERN_CORRUPT, when a key has a wrong type or a value that ti_sampler_init() refuses. */
+tern_status ti_recommended_sampler(tern_sampler_opts *out, const ti_gguf *gguf, tern_err *err);
 
 /* The pattern of a layer. */
 static inline const ti_pattern *ti_pattern_of(const tern_model *model, size_t layer)

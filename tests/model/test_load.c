@@ -79,6 +79,9 @@ static void test_keys(void **state)
         {{"*.attention.layer_norm_rms_epsilon", NULL, 1, 0}, TERN_LIMIT, "rms_epsilon"},
         {{"*.attention.layer_norm_rms_epsilon", NULL, -1e-5f, 0}, TERN_LIMIT, "rms_epsilon"},
         {{"tern.ffn_active_fraction", "most", 0, 0}, TERN_CORRUPT, "tern.ffn_active_fraction"},
+        {{"general.sampling.temp", "hot", 0, 0}, TERN_CORRUPT, "general.sampling.temp"},
+        {{"general.sampling.temp", NULL, -1, 0}, TERN_CORRUPT, "temperature must be"},
+        {{"general.sampling.top_p", NULL, 2, 0}, TERN_CORRUPT, "general.sampling: top_p"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         tiny_spec spec = FLOATS;
@@ -97,6 +100,32 @@ static void test_key_pairs(void **state)
     spec.keys[0] = (tiny_key){"*.attention.key_length", NULL, 0, 17};
     spec.keys[1] = (tiny_key){"*.attention.value_length", NULL, 0, 17};
     refused(&spec, TERN_UNSUPPORTED, "head width 17");
+}
+
+/* What a file recommends is told, and used by nobody unasked. */
+static void test_recommended(void **state)
+{
+    (void)state;
+    tiny_spec spec = FLOATS;
+    tern_model *model = NULL;
+    tern_session *s = NULL;
+    tern_sampler_opts o;
+    tern_err err;
+    const char *path = tiny_path("recommends.gguf");
+    spec.keys[0] = (tiny_key){"general.sampling.temp", NULL, 0.75f, 0};
+    spec.keys[1] = (tiny_key){"general.sampling.min_p", NULL, 0.125f, 0};
+    spec.keys[2] = (tiny_key){"general.sampling.top_k", NULL, 0, 40};
+    tiny_write(&spec, path);
+    want(tern_model_open(&model, path, NULL, &err), TERN_OK, &err);
+    tern_model_recommended_sampler(model, &o);
+    assert_true(o.temperature == 0.75f && o.min_p == 0.125f && o.top_k == 40);
+    assert_true(o.top_p == 0.0f && o.repeat_penalty == 0.0f && o.penalty_last_n == 0);
+    want(tern_session_create(&s, model, NULL, &err), TERN_OK, &err);
+    assert_true(tern_session_sampler(s)->temperature == 0.0f);
+    want(tern_session_set_sampler(s, &o, &err), TERN_OK, &err);
+    assert_memory_equal(tern_session_sampler(s), &o, sizeof o);
+    tern_session_destroy(s);
+    tern_model_close(model);
 }
 
 /* Zero is what most of these keys say in models that do not use them. */
@@ -531,21 +560,14 @@ static void test_packed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_keys),
-        cmocka_unit_test(test_key_pairs),
-        cmocka_unit_test(test_harmless_keys),
-        cmocka_unit_test(test_tensors),
-        cmocka_unit_test(test_types),
-        cmocka_unit_test(test_not_finite),
-        cmocka_unit_test(test_not_finite_later),
-        cmocka_unit_test(test_mixed_inputs),
-        cmocka_unit_test(test_options),
-        cmocka_unit_test(test_progress),
-        cmocka_unit_test(test_heads),
-        cmocka_unit_test(test_describe),
-        cmocka_unit_test(test_sparse_by_itself),
-        cmocka_unit_test(test_vocab_only),
-        cmocka_unit_test(test_shrinking_file),
+        cmocka_unit_test(test_keys),         cmocka_unit_test(test_key_pairs),
+        cmocka_unit_test(test_recommended),  cmocka_unit_test(test_harmless_keys),
+        cmocka_unit_test(test_tensors),      cmocka_unit_test(test_types),
+        cmocka_unit_test(test_not_finite),   cmocka_unit_test(test_not_finite_later),
+        cmocka_unit_test(test_mixed_inputs), cmocka_unit_test(test_options),
+        cmocka_unit_test(test_progress),     cmocka_unit_test(test_heads),
+        cmocka_unit_test(test_describe),     cmocka_unit_test(test_sparse_by_itself),
+        cmocka_unit_test(test_vocab_only),   cmocka_unit_test(test_shrinking_file),
         cmocka_unit_test(test_packed),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
