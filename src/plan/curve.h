@@ -78,6 +78,11 @@ tern_status ti_slices_free(ti_option *out, ti_planner *planner, size_t *n, size_
 tern_status ti_slices_bound(ti_option *out, ti_planner *planner, size_t *n, size_t zone,
                             const ti_plan_job *job, tern_err *err);
 
+/* Moves slices that were found in coarse steps to where they are cheapest; the option's start,
+ * run and cost follow. */
+void ti_slices_polish(ti_option *option, ti_slice *slices, size_t *n, const ti_series *series,
+                      const ti_plan_job *job);
+
 /* Error (one sigma, mg/kWh of the mean) of the difference between running in `slices` in zone
  * `zone` and in [now_s, now_s + now_len_s) in zone 0.  Errors are taken as wholly dependent
  * inside each of the two (an upper bound) and independent between them; what both have in

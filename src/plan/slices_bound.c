@@ -5,7 +5,8 @@
  * are multiples of the step: for given slices, the cost is linear in their starts and ends, all
  * conditions but one tie two of these to a fixed distance, and the one on their sum moves a
  * tied group by whole steps, so that an optimum is on the grid.  Where that step would need too
- * large a table a longer one is taken, and said. */
+ * large a table a longer one is taken, its slices are polished (slices_polish.c), and it is
+ * said. */
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -18,6 +19,7 @@ enum { CELLS_MAX = 1 << 20, STEPS_MAX = 8192 };
 enum { IDLE_RAN = 1, RUN_BEGAN = 2 }; /* how a cell was reached */
 
 typedef struct table {
+    int64_t origin_s;                 /* where the first step begins */
     uint32_t step_s, n_times, n_work; /* cells: (n_times + 1) * (n_work + 1) */
     uint32_t least, overhead;         /* in steps */
     uint64_t *price;                  /* [n_times]: of a step; NEVER in a gap */
@@ -64,6 +66,31 @@ static bool fits(uint64_t span, uint64_t work, uint64_t step)
     return times <= STEPS_MAX && (times + 1) * (needed + 1) <= CELLS_MAX;
 }
 
+/* A step for which the table is small enough: one of which an hour is a multiple, as slots are,
+ * and if that is not much longer also least length and overhead, which are not rounded then. */
+static uint64_t coarse_step(uint64_t span, const ti_plan_job *job)
+{
+    static const uint16_t parts[] = {60,  72,  75,  80,  90,   100,  120, 144,
+                                     150, 180, 200, 225, 240,  300,  360, 400,
+                                     450, 600, 720, 900, 1200, 1800, 3600};
+    uint64_t work = ti_job_longest(job), first = 0;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        if (!fits(span, work, parts[i])) {
+            continue;
+        }
+        first = first > 0 ? first : parts[i];
+        if (parts[i] <= 2 * first && job->min_slice_s % parts[i] == 0 &&
+            job->overhead_s % parts[i] == 0) {
+            return parts[i];
+        }
+    }
+    for (uint64_t step = first > 0 ? first : 7200;; step *= 2) {
+        if (fits(span, work, step)) {
+            return step;
+        }
+    }
+}
+
 static uint64_t price_of(const ti_series *s, int64_t from_s, uint32_t step_s)
 {
     uint64_t sum;
@@ -83,11 +110,17 @@ static tern_status prepare(table *t, const ti_series *s, const ti_plan_job *job,
     uint64_t span = (uint64_t)(job->deadline_s - job->earliest_s);
     uint64_t longest = ti_job_longest(job), step = common_step(s, job);
     *t = (table){.exact = fits(span, longest, step)};
-    while (!fits(span, longest, step)) {
-        step = step < 60 ? 60 : step * 2;
-    }
+    step = t->exact ? step : coarse_step(span, job);
     t->step_s = (uint32_t)step;
-    t->n_times = (uint32_t)(span / step);
+    t->origin_s = job->earliest_s;
+    if (!t->exact) { /* long steps begin where a slot ends: most slots end there then */
+        size_t first = ti_series_find(s, job->earliest_s);
+        int64_t edge = first < s->n ? ti_slot_end(&s->slots[first]) : job->earliest_s;
+        t->origin_s += (edge - job->earliest_s) % (int64_t)step;
+    }
+    t->n_times = (uint32_t)(t->origin_s < job->deadline_s
+                                ? (job->deadline_s - t->origin_s) / (int64_t)step
+                                : 0);
     t->n_work = steps(ti_job_longest(job), t->step_s);
     t->least = steps(job->min_slice_s, t->step_s);
     t->least = t->least < 1 ? 1 : t->least;
@@ -103,7 +136,7 @@ static tern_status prepare(table *t, const ti_series *s, const ti_plan_job *job,
         return ti_fail_nomem(err, "plan", cells * 17, "slices");
     }
     for (uint32_t i = 0; i < t->n_times; i++) {
-        t->price[i] = price_of(s, job->earliest_s + (int64_t)i * t->step_s, t->step_s);
+        t->price[i] = price_of(s, t->origin_s + (int64_t)i * t->step_s, t->step_s);
     }
     return TERN_OK;
 }
@@ -223,7 +256,7 @@ tern_status ti_slices_bound(ti_option *out, ti_planner *planner, size_t *n, size
     if (best != NEVER) {
         status = ti_planner_slices(planner, t.n_work + 1, err);
         if (status == TERN_OK) {
-            *n = trace(planner->slices, &t, job->earliest_s);
+            *n = trace(planner->slices, &t, t.origin_s);
             *out = (ti_option){.there = true,
                                .zone = zone,
                                .start_s = planner->slices[0].start_s,
@@ -231,6 +264,9 @@ tern_status ti_slices_bound(ti_option *out, ti_planner *planner, size_t *n, size
                                .coarse_s = t.exact ? 0 : t.step_s};
             for (size_t i = 0; i < *n; i++) {
                 out->run_s += planner->slices[i].length_s;
+            }
+            if (!t.exact) {
+                ti_slices_polish(out, planner->slices, n, s, job);
             }
         }
     }
