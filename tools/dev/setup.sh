@@ -35,6 +35,7 @@ aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu
 /usr/aarch64-linux-gnu/include/stdio.h libc6-dev-arm64-cross
 qemu-aarch64-static qemu-user-static
 go golang-go
+strace strace
 /usr/share/gocode/src/golang.org/x/mod golang-golang-x-mod-dev
 /usr/lib/python3/dist-packages/torch python3-torch
 /usr/lib/python3/dist-packages/numpy python3-numpy
