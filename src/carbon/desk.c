@@ -278,6 +278,15 @@ tern_status ti_desk_now(ti_feed *out, ti_desk *desk, const char *zone, tern_err 
 
 /* --- history ------------------------------------------------------------------------------ */
 
+/* True when the source could say no more about that time than what is kept. */
+static bool has_all(const ti_feed *history, const ti_desk *desk, int64_t from_s, int64_t to_s)
+{
+    int64_t covered = ti_series_covered(&history->series, from_s);
+    return ti_desk_is_fresh(history, desk) && covered > from_s &&
+           (covered >= to_s || (covered == ti_series_end(&history->series) &&
+                                covered > desk->now_s - TI_STALE_NOW_S));
+}
+
 tern_status ti_desk_history(ti_feed *out, ti_desk *desk, const char *zone, int64_t from_s,
                             int64_t to_s, tern_err *err)
 {
@@ -288,7 +297,21 @@ tern_status ti_desk_history(ti_feed *out, ti_desk *desk, const char *zone, int64
                       .to_s = to_s};
     tern_err why = {0};
     ti_feed reasons = {0};
-    tern_status status = ti_desk_ask(out, desk, &query, &why);
+    tern_status status = ti_source_ready(desk->source, zone, err);
+    if (status != TERN_OK && !ti_desk_may_stand_in(status)) {
+        return status;
+    }
+    ti_kept *kept = ti_desk_load(desk, zone);
+    if (kept && has_all(&kept->history, desk, from_s, to_s)) {
+        status = ti_desk_from_cache(out, &kept->history, desk, true, err);
+        ti_desk_unload(kept);
+        if (status == TERN_OK) {
+            ti_feed_clip(out, from_s, to_s);
+        }
+        return status;
+    }
+    ti_desk_unload(kept);
+    status = ti_desk_ask(out, desk, &query, &why);
     if (status == TERN_OK) {
         return TERN_OK;
     }
@@ -299,7 +322,7 @@ tern_status ti_desk_history(ti_feed *out, ti_desk *desk, const char *zone, int64
         return status;
     }
     ti_desk_note(&reasons, &why);
-    ti_kept *kept = ti_desk_load(desk, zone);
+    kept = ti_desk_load(desk, zone);
     status = TERN_UNAVAILABLE;
     if (kept && kept->history.series.n > 0) {
         status = ti_desk_from_cache(out, &kept->history, desk, false, err);

@@ -51,7 +51,8 @@ typedef struct ti_desk {
 tern_status ti_desk_now(ti_feed *out, ti_desk *desk, const char *zone, tern_err *err);
 
 /* What happened in [from_s, to_s), as far as it is known; gaps stay gaps.  Errors: as
- * ti_desk_now(); there is no derived history, and no yearly one. */
+ * ti_desk_now(); there is no derived history, and no yearly one.  While what is kept is fresh
+ * and has no gap, nobody is asked. */
 tern_status ti_desk_history(ti_feed *out, ti_desk *desk, const char *zone, int64_t from_s,
                             int64_t to_s, tern_err *err);
 
@@ -63,6 +64,13 @@ tern_status ti_desk_history(ti_feed *out, ti_desk *desk, const char *zone, int64
  * Errors: as ti_desk_now(). */
 tern_status ti_desk_forecast(ti_feed *out, ti_skill *skill, ti_desk *desk, const char *zone,
                              int64_t to_s, tern_err *err);
+
+/* What was expected at `then_s`, a moment of the past, up to `to_s`: the forecast that had been
+ * issued last and was kept, of the day before, else what would have been made of what had
+ * happened by then; with the error of the keyless forecast, learnt from nothing later.
+ * Errors: as ti_desk_now(). */
+tern_status ti_desk_forecast_then(ti_feed *out, ti_desk *desk, const char *zone, int64_t then_s,
+                                  int64_t to_s, tern_err *err);
 
 /* The forecast of plan/forecast.h for [from_s, to_s), in hours (the first is what is left of
  * one), at most 14 days ahead, from what had happened by now_s; days are those of UTC.  Hours

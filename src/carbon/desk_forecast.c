@@ -254,6 +254,55 @@ tern_status ti_desk_forecast(ti_feed *out, ti_skill *skill, ti_desk *desk, const
     return TERN_OK;
 }
 
+/* The part of a feed that had happened by then. */
+static void forget_after(ti_feed *feed, int64_t then_s)
+{
+    while (feed->series.n > 0 && ti_series_end(&feed->series) > then_s) {
+        feed->series.n--;
+    }
+}
+
+tern_status ti_desk_forecast_then(ti_feed *out, ti_desk *desk, const char *zone, int64_t then_s,
+                                  int64_t to_s, tern_err *err)
+{
+    ti_feed feed = {0}, reasons = {0};
+    const ti_feed *found = NULL;
+    ti_errors errors;
+    TI_TRY(ti_source_ready(desk->source, zone, err));
+    if (then_s > desk->now_s || to_s <= then_s) {
+        return ti_fail(err, TERN_USAGE, "grid", TI_NO_OFFSET, "it is not yet known then");
+    }
+    ti_kept *kept = with_history(desk, ti_desk_load(desk, zone), zone, &reasons);
+    for (size_t i = 0; kept && i < kept->n_forecasts; i++) {
+        const ti_series *s = &kept->forecasts[i].series;
+        int64_t age = then_s - s->issued_s;
+        bool held = age >= 0 && age < TI_STALE_FORECAST_S && ti_series_end(s) > then_s;
+        found = held ? &kept->forecasts[i] : found;
+    }
+    tern_status status = TERN_UNAVAILABLE;
+    if (kept) {
+        forget_after(&kept->history, then_s);
+    }
+    if (found) {
+        status = ti_desk_from_cache(&feed, found, desk, true, err);
+        if (status == TERN_OK) {
+            ti_feed_clip(&feed, then_s, to_s);
+            (void)ti_desk_backtest(&errors, &kept->history.series, then_s);
+            ti_errors_stamp(&errors, feed.slots, feed.series.n, feed.series.issued_s);
+        }
+    } else if (kept) {
+        status = ti_desk_derive(&feed, &kept->history.series, then_s, then_s, to_s, err);
+    } else {
+        status = ti_desk_nothing(&reasons, zone, err);
+    }
+    ti_desk_unload(kept);
+    if (status == TERN_OK) {
+        *out = feed;
+        out->series.slots = out->slots;
+    }
+    return status;
+}
+
 tern_status ti_desk_skill(ti_skill *out, ti_desk *desk, const char *zone, tern_err *err)
 {
     ti_kept *kept = ti_desk_load(desk, zone);

@@ -267,6 +267,7 @@ tern_status ti_source_get(ti_source *source, ti_feed *out, const ti_query *query
 {
     ti_feed feed;
     const ti_source_kind *kind = source->kind;
+    source->answered = false;
     TI_TRY(ti_source_ready(source, query->zone, err));
     if (!(kind->asks & 1U << query->what)) {
         return ti_fail(err, TERN_UNSUPPORTED, kind->name, TI_NO_OFFSET, "it has no %s",
@@ -281,6 +282,7 @@ tern_status ti_source_get(ti_source *source, ti_feed *out, const ti_query *query
     }
     ti_feed_init(&feed, query->zone, kind->name, source->basis);
     tern_status status = get_pieces(source, &feed, query, err);
+    source->answered = status == TERN_OK;
     if (status == TERN_OK && query->what != TI_ASK_NOW) {
         ti_feed_clip(&feed, query->from_s,
                      query->what == TI_ASK_FORECAST ? query->to_s + FORECAST_SLACK_S

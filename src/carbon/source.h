@@ -72,7 +72,8 @@ struct ti_source {
     ti_source_settings set;
     ti_basis basis;
     ti_http http;
-    char *token; /* secret: of a login, in memory only */
+    bool answered; /* the last answer was understood, though it may have held nothing */
+    char *token;   /* secret: of a login, in memory only */
     int64_t token_until_s;
 };
 

@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "carbon/desk.h"
 #include "carbon/parse.h"
+#include "carbon/rolling.h"
 #include "carbon/stamp.h"
 #include "oom.h"
 
@@ -414,6 +415,111 @@ static void history_live_and_kept(void **state)
     assert_non_null(strstr(err.message, "same value for a day"));
 }
 
+static void the_past_is_asked_about_once(void **state)
+{
+    (void)state;
+    assert_int_equal(ti_desk_history(&feed, &desk, "GB", T0 - DAY, T0, &err), TERN_OK);
+    ti_feed_free(&feed);
+    assert_int_equal(up.asked, 1);
+    at(T0 + 900);
+    assert_int_equal(ti_desk_history(&feed, &desk, "GB", T0 - DAY / 2, T0, &err), TERN_OK);
+    assert_int_equal(feed.series.n, 24);
+    assert_int_equal(feed.how, TI_HOW_CACHE);
+    assert_string_equal(feed.why, "");
+    ti_feed_free(&feed);
+    assert_int_equal(up.asked, 1);
+    assert_int_equal(ti_desk_history(&feed, &desk, "GB", T0 - 2 * DAY, T0, &err), TERN_OK);
+    assert_int_equal(feed.series.n, 96);
+    assert_int_equal(up.asked, 2);
+}
+
+/* What one would have known then, and nothing that came later. */
+static void forecasts_as_of_a_moment_of_the_past(void **state)
+{
+    (void)state;
+    up.bias = 30;
+    assert_int_equal(forecast("GB", 48), TERN_OK);
+    at(T0 + 720 + 10 * HOUR);
+    up.bias = 50;
+    assert_int_equal(forecast("GB", 48), TERN_OK);
+    at(T0 + DAY);
+    ti_feed_free(&feed);
+    assert_int_equal(
+        ti_desk_forecast_then(&feed, &desk, "GB", T0 + 9 * HOUR, T0 + 20 * HOUR, &err),
+        TERN_OK);
+    assert_int_equal(feed.slots[0].start_s, T0 + 9 * HOUR);
+    assert_int_equal(feed.series.issued_s, T0 + 720);
+    assert_int_equal(feed.slots[0].intensity_mg_kwh, (truth(T0 + 9 * HOUR) + 30) * 1000);
+    ti_feed_free(&feed);
+    assert_int_equal(
+        ti_desk_forecast_then(&feed, &desk, "GB", T0 + 11 * HOUR, T0 + 20 * HOUR, &err),
+        TERN_OK);
+    assert_int_equal(feed.slots[0].intensity_mg_kwh, (truth(T0 + 11 * HOUR) + 50) * 1000);
+    ti_feed_free(&feed);
+    assert_int_equal(
+        ti_desk_forecast_then(&feed, &desk, "GB", T0 - 3 * DAY, T0 - 2 * DAY, &err), TERN_OK);
+    assert_int_equal(feed.how, TI_HOW_DERIVED); /* nothing was kept then */
+    assert_int_equal(feed.series.n, 24);
+    assert_int_equal(feed.series.issued_s, T0 - 3 * DAY);
+    ti_feed_free(&feed);
+    assert_int_equal(
+        ti_desk_forecast_then(&feed, &desk, "GB", T0 + 2 * DAY, T0 + 3 * DAY, &err),
+        TERN_USAGE);
+}
+
+/* The vectors of the Carbon Aware SDK's own tests: 10, 20, 30, 40 for five minutes each. */
+static void rolling_means(void **state)
+{
+    static const struct {
+        uint32_t window, tick, from, n, g[5];
+    } cases[] = {
+        {5, 5, 0, 4, {10, 20, 30, 40}},
+        {10, 5, 0, 3, {15, 25, 35}},
+        {2, 5, 0, 4, {10, 20, 30, 40}},
+        {5, 4, 0, 4, {10, 18, 26, 34}},
+        {10, 4, 0, 3, {15, 23, 31}},
+        {2, 4, 0, 5, {10, 15, 20, 30, 40}},
+        {5, 7, 0, 3, {10, 24, 38}},
+        {10, 7, 0, 2, {15, 29}},
+        {2, 7, 0, 3, {10, 20, 35}},
+        {5, 5, 2, 3, {14, 24, 34}},
+        {21, 5, 0, 0, {0}},
+    };
+    ti_slot slots[4];
+    ti_series s = {.slots = slots, .n = 4, .zone = "x", .source = "x"};
+    uint32_t mean;
+    (void)state;
+    for (uint32_t i = 0; i < 4; i++) {
+        slots[i] = (ti_slot){T0 + (int64_t)i * 300, 300, (i + 1) * 10000, 0, TI_SLOT_ACTUAL};
+    }
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        ti_rolling r = {.series = &s,
+                        .window_s = cases[i].window * 60,
+                        .tick_s = cases[i].tick * 60,
+                        .at_s = T0 + cases[i].from * 60,
+                        .to_s = T0 + 1200};
+        for (uint32_t k = 0; k < cases[i].n; k++) {
+            assert_true(ti_rolling_next(&r));
+            assert_int_equal(r.mean_mg_kwh, cases[i].g[k] * 1000);
+            assert_int_equal(r.start_s, T0 + (cases[i].from + k * cases[i].tick) * 60);
+        }
+        assert_false(ti_rolling_next(&r));
+    }
+    assert_true(ti_series_mean(&mean, &s, T0, T0 + 1200));
+    assert_int_equal(mean, 25000);
+    assert_true(ti_series_mean(&mean, &s, T0 + 240, T0 + 1200));
+    assert_int_equal(mean, 28750);
+    assert_true(ti_series_mean(&mean, &s, T0, T0 + 960));
+    assert_int_equal(mean, 21250);
+    assert_false(ti_series_mean(&mean, &s, T0, T0 + 1201)); /* not covered */
+    slots[1].start_s += 60;                                 /* a gap */
+    slots[1].length_s -= 60;
+    ti_rolling r = {
+        .series = &s, .window_s = 300, .tick_s = 300, .at_s = T0, .to_s = T0 + 1200};
+    assert_true(ti_rolling_next(&r) && r.start_s == T0);
+    assert_true(ti_rolling_next(&r) && r.start_s == T0 + 600);
+}
+
 static void what_is_kept_survives_and_is_checked(void **state)
 {
     ti_kept kept, again;
@@ -560,6 +666,9 @@ int main(void)
         TEST(a_short_forecast_is_gone_on_with),
         TEST(forecasts_that_are_not_believed),
         TEST(history_live_and_kept),
+        TEST(the_past_is_asked_about_once),
+        TEST(forecasts_as_of_a_moment_of_the_past),
+        TEST(rolling_means),
         TEST(what_is_kept_survives_and_is_checked),
         TEST(bases_never_mix),
         TEST(a_real_forecast_is_judged),
