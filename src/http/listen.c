@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -10,6 +11,14 @@
 #include "http/parts.h"
 
 enum { HOST_MAX = 256, BACKLOG = 512 };
+
+/* getaddrinfo() takes larger numbers, and other ones. */
+static bool port_valid(const char *port)
+{
+    size_t n = strlen(port);
+    return n > 0 && n <= 5 && strspn(port, "0123456789") == n &&
+           strtoul(port, NULL, 10) <= UINT16_MAX;
+}
 
 /* Takes ADDRESS:PORT apart.  No name is looked up: what is listened on is said in digits. */
 static tern_status find(struct addrinfo **out, int *host_len, const char *where, tern_err *err)
@@ -19,7 +28,7 @@ static tern_status find(struct addrinfo **out, int *host_len, const char *where,
     size_t len = colon ? (size_t)(colon - where) : 0;
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST};
     bool v6 = len > 2 && where[0] == '[' && where[len - 1] == ']';
-    bool good = colon && colon[1] && len > 0 && len < sizeof host;
+    bool good = colon && port_valid(colon + 1) && len > 0 && len < sizeof host;
     if (good) {
         size_t inner = len - (v6 ? 2 : 0);
         memcpy(host, where + v6, inner);

@@ -13,7 +13,7 @@
 
 #include "http/parts.h"
 
-enum { EVENTS = 64, EVICT_MS = 1000 };
+enum { EVENTS = 64, EVICT_MS = 500 };
 
 /* --- connections whose time is over --------------------------------------------------------
  */
@@ -65,7 +65,7 @@ static uint64_t end_late(ti_web *web)
     for (ti_web_link *link = web->links; link; link = link->next) {
         uint64_t spent = now - link->since_ms;
         bool reading = link->phase == TI_WEB_READING;
-        uint64_t limit = (uint64_t)(reading ? web->opts.request_s : web->opts.idle_s) * 1000;
+        uint64_t limit = reading ? web->opts.request_ms : web->opts.idle_ms;
         if (link->closing) {
             left--;
         } else if (link->phase != TI_WEB_BUSY && spent >= limit) {
@@ -104,23 +104,25 @@ static void note_gone(ti_web_reply *reply)
     }
 }
 
+/* Goes on with those who have something to say. */
 static void run_woken(ti_web *web)
 {
     pthread_mutex_lock(&web->mutex);
-    ti_web_reply *woken = web->woken;
+    ti_web_reply *reply = web->woken;
     web->woken = NULL;
-    for (ti_web_reply *r = woken; r; r = r->next_woken) {
-        r->woken = false;
+    while (reply) {
+        /* As long as it is `woken`, nobody else links it anywhere. */
+        ti_web_reply *next = reply->next_woken;
+        reply->woken = false;
+        pthread_mutex_unlock(&web->mutex);
+        if (reply->connection) {
+            ti_web_resume(reply);
+        }
+        ti_web_reply_drop(reply);
+        pthread_mutex_lock(&web->mutex);
+        reply = next;
     }
     pthread_mutex_unlock(&web->mutex);
-    while (woken) {
-        ti_web_reply *next = woken->next_woken;
-        if (woken->connection) {
-            ti_web_resume(woken);
-        }
-        ti_web_reply_drop(woken);
-        woken = next;
-    }
 }
 
 static void drain(const ti_web *web)

@@ -94,6 +94,7 @@ struct ti_web {
     pthread_cond_t work;
     unsigned refs; /* the owner, and replies */
     bool end;      /* no more jobs will come */
+    bool closed;   /* there is no loop any more */
     ti_web_reply *woken;
     ti_web_reply *jobs, **last_job;
     pthread_t *workers; /* [n_workers]; the opener's */

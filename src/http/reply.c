@@ -76,7 +76,7 @@ void ti_web_poke(const ti_web *web)
 void ti_web_wake(ti_web_reply *reply)
 {
     ti_web *web = reply->web;
-    if (!reply->woken) {
+    if (!reply->woken && !web->closed) {
         reply->woken = true;
         reply->refs++;
         reply->next_woken = web->woken;

@@ -17,8 +17,8 @@ enum {
     CONNECTIONS = 256,
     THREADS = 4,
     THREADS_MAX = 256,
-    IDLE_S = 60,
-    REQUEST_S = 30,
+    IDLE_MS = 60000,
+    REQUEST_MS = 30000,
     FINISH_MS = 5000,
     HEAD_BYTES = 16 << 10,
     ANSWER_BYTES = 20 << 10, /* of the library's memory of a connection: an answer's head, and
@@ -96,8 +96,8 @@ static void fill_defaults(ti_web_opts *o)
     o->connections = o->connections < most ? o->connections : most;
     o->threads = o->threads ? o->threads : THREADS;
     o->threads = o->threads < THREADS_MAX ? o->threads : THREADS_MAX;
-    o->idle_s = o->idle_s ? o->idle_s : IDLE_S;
-    o->request_s = o->request_s ? o->request_s : REQUEST_S;
+    o->idle_ms = o->idle_ms ? o->idle_ms : IDLE_MS;
+    o->request_ms = o->request_ms ? o->request_ms : REQUEST_MS;
     o->finish_ms = o->finish_ms ? o->finish_ms : FINISH_MS;
     o->head_max = o->head_max ? o->head_max : HEAD_BYTES;
 }
@@ -118,11 +118,12 @@ static tern_status start_library(ti_web *web, tern_err *err)
     web->daemon = MHD_start_daemon(
         MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, ti_web_on_request, web,
         MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, o->connections,
-        MHD_OPTION_CONNECTION_TIMEOUT, o->idle_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        o->head_max + (size_t)ANSWER_BYTES, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-        MHD_OPTION_URI_LOG_CALLBACK, ti_web_on_target, web, MHD_OPTION_NOTIFY_COMPLETED,
-        ti_web_on_completed, web, MHD_OPTION_NOTIFY_CONNECTION, ti_web_on_connection, web,
-        MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_END);
+        MHD_OPTION_CONNECTION_TIMEOUT, (o->idle_ms + 999) / 1000,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, o->head_max + (size_t)ANSWER_BYTES,
+        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_URI_LOG_CALLBACK, ti_web_on_target, web,
+        MHD_OPTION_NOTIFY_COMPLETED, ti_web_on_completed, web, MHD_OPTION_NOTIFY_CONNECTION,
+        ti_web_on_connection, web, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
+        MHD_OPTION_END);
     if (!web->daemon) {
         close(fd);
         return ti_fail(err, TERN_UNAVAILABLE, "http", TI_NO_OFFSET, "cannot serve on '%s'",
@@ -231,6 +232,7 @@ void ti_web_close(ti_web *web)
     pthread_mutex_lock(&web->mutex);
     ti_web_reply *woken = web->woken;
     web->woken = NULL;
+    web->closed = true;
     pthread_mutex_unlock(&web->mutex);
     while (woken) {
         ti_web_reply *next = woken->next_woken;

@@ -101,8 +101,8 @@ typedef struct ti_web_opts {
                              silent between requests for longest gives way.  Less where the
                              process may have fewer open files */
     unsigned threads;     /* that run handlers; 0 = 4 */
-    unsigned request_s;   /* seconds for a request to come in whole; 0 = 30 */
-    unsigned idle_s;      /* between requests, and without a byte taken from us; 0 = 60 */
+    unsigned request_ms;  /* for a request to come in whole; 0 = 30000 */
+    unsigned idle_ms;     /* between requests, and without a byte taken from us; 0 = 60000 */
     unsigned finish_ms;   /* that running requests get when the server stops; 0 = 5000 */
     size_t backlog_max;   /* bytes of a stream that a client has not taken; 0 = 1 MiB */
 } ti_web_opts;
