@@ -5,7 +5,7 @@ import json
 import os
 import sys
 
-from smdr import corpus, export, plot, texts, trainer
+from smdr import ablation, corpus, export, parity, plot, texts, trainer
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 DATA = os.environ.get("TERN_DATA", os.path.join(HERE, "..", "..", "shared", "data"))
@@ -32,17 +32,19 @@ def texts_of(recipe, folder):
     return paths[:-1], paths[-1]
 
 
-def open_run(args, recipe):
+def open_run(args, recipe, network=None, name=None):
+    """A run of the recipe, or of another network in a folder of another name."""
     os.makedirs(args.runs, exist_ok=True)
     paths, heldout = texts_of(recipe, args.texts)
     tokenizer, kept = corpus.make_tokenizer(args.runs, paths, recipe["vocab"])
     ids, _ = corpus.make_tokens(args.runs, paths, tokenizer, kept, recipe.get("repeats"))
     run = {**recipe.get("run", {})}
-    for name in ("tokens", "seed", "workers"):
-        if getattr(args, name, None) is not None:
-            run[name] = getattr(args, name)
-    folder = os.path.join(args.runs, args.run or recipe["name"])
-    return trainer.Run(folder, recipe["network"], run, tokenizer, ids, corpus.read(heldout))
+    for key in ("tokens", "seed", "workers"):
+        if getattr(args, key, None) is not None:
+            run[key] = getattr(args, key)
+    folder = os.path.join(args.runs, name or args.run or recipe["name"])
+    return trainer.Run(folder, network or recipe["network"], run, tokenizer, ids,
+                       corpus.read(heldout))
 
 
 def train(args):
@@ -65,8 +67,36 @@ def measure(args):
     print(json.dumps({"step": run.step, "bits_per_byte": run.heldout_bits(args.windows)}))
 
 
+def write_parity(args):
+    recipe = load_recipe(args.recipe)
+    run = open_run(args, recipe)
+    parity.write(run.network, run.tokenizer, args.output, recipe["prompts"], run.heldout)
+    print(f"{args.output}: after {run.step} steps")
+
+
 def make_texts(args):
     texts.make(args.texts, args.source, args.attribution)
+
+
+def make_arm(args):
+    recipe = load_recipe(args.recipe)
+    [(arm, network)] = ablation.arms_of(recipe, [args.arm])
+    run = open_run(args, recipe, network, ablation.run_name(recipe, arm, args.seed))
+    ablation.make(run, recipe, arm, args.seed)
+
+
+def make_ablation(args):
+    recipe = load_recipe(args.recipe)
+    paths, _ = texts_of(recipe, args.texts)
+    os.makedirs(args.runs, exist_ok=True)
+    tokenizer, kept = corpus.make_tokenizer(args.runs, paths, recipe["vocab"])
+    corpus.make_tokens(args.runs, paths, tokenizer, kept, recipe.get("repeats"))
+    command = [sys.executable, "-m", "smdr", "--texts", args.texts, "--runs", args.runs, "arm",
+               args.recipe]
+    try:
+        ablation.make_missing(recipe, args.runs, command, args.jobs, args.arms)
+    finally:
+        ablation.gather(recipe, args.runs, args.output)
 
 
 def draw(args):
@@ -80,6 +110,7 @@ def parse(argv):
     commands = p.add_subparsers(dest="command", required=True)
     for name, call, text in (("train", train, "train a recipe, or go on with it"),
                              ("export", write_gguf, "write the network as a GGUF file"),
+                             ("parity", write_parity, "write what PyTorch computes with it"),
                              ("eval", measure, "bits per byte of the held-out text")):
         c = commands.add_parser(name, help=text)
         c.set_defaults(call=call)
@@ -88,10 +119,21 @@ def parse(argv):
         c.add_argument("--tokens", type=int, help="tokens to train on, in place of the recipe's")
         c.add_argument("--seed", type=int)
         c.add_argument("--workers", type=int, help="processes (default: one for each core)")
-        if call is write_gguf:
+        if call in (write_gguf, write_parity):
             c.add_argument("-o", "--output", required=True)
         if call is measure:
             c.add_argument("--windows", type=int, help="the first windows only")
+    c = commands.add_parser("ablation", help="train the arms of a recipe that are missing")
+    c.set_defaults(call=make_ablation)
+    c.add_argument("recipe")
+    c.add_argument("--arms", nargs="*", help="only these")
+    c.add_argument("--jobs", type=int, default=os.cpu_count(), help="at a time")
+    c.add_argument("-o", "--output", required=True, help="what came out, as JSON")
+    c = commands.add_parser("arm", help="train one arm with one seed")
+    c.set_defaults(call=make_arm)
+    c.add_argument("recipe")
+    c.add_argument("arm")
+    c.add_argument("seed", type=int)
     c = commands.add_parser("texts", help="make the texts from the repositories they come from")
     c.set_defaults(call=make_texts)
     c.add_argument("--source", metavar="DIR",

@@ -72,12 +72,23 @@ def _ternary(codes, scale, kind):
     return np.concatenate((*body, d), axis=1).tobytes()
 
 
-def _q8_0(x):
+def _q8_0_parts(x):
+    """(scales, integers) of blocks of 32."""
     blocks = x.reshape(-1, 32).astype(np.float32)
     d = np.abs(blocks).max(1, keepdims=True) / np.float32(127)
     inverse = np.divide(np.float32(1), d, out=np.zeros_like(d), where=d > 0)
-    q = np.clip(np.rint(blocks * inverse), -127, 127).astype(np.int8)
-    return np.concatenate((d.astype("<f2").view(np.uint8), q.view(np.uint8)), axis=1).tobytes()
+    return d.astype("<f2"), np.clip(np.rint(blocks * inverse), -127, 127).astype(np.int8)
+
+
+def _q8_0(x):
+    d, q = _q8_0_parts(x)
+    return np.concatenate((d.view(np.uint8), q.view(np.uint8)), axis=1).tobytes()
+
+
+def rounded_q8_0(x):
+    """x as a reader of its Q8_0 has it."""
+    d, q = _q8_0_parts(x)
+    return (d.astype(np.float32) * q).reshape(x.shape)
 
 
 class Writer:

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of the ablation and of the parity file.  Skipped, with the reason, without PyTorch."""
+import contextlib
+import io
+import json
+import os
+import sys
+import tempfile
+import unittest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(ROOT, "train"))
+
+try:
+    import numpy as np
+    import torch
+    from smdr import __main__ as command
+    from smdr import ablation, gguf, network, parity
+    from smdr.tokenizer import Tokenizer, count_words
+    MISSING = None
+except ImportError as e:
+    MISSING = str(e)
+
+TEXT = "The cat sat on the mat. The dog sat on the log, and the cat said nothing at all.\n" * 60
+RECIPE = {
+    "texts": ["a.txt"], "heldout": "b.txt", "vocab": 280,
+    "network": {"width": 64, "blocks": 1, "heads": 2, "ff": 64, "context": 16},
+    "run": {"tokens": 512, "batch": 4, "micro": 4, "workers": 1, "eval_windows": 1},
+    "seeds": [1, 2], "eval_windows": 5,
+    "arms": {"dense": {"ternary": False}, "torus": {"kinds": "torus", "torus_radius": 1}},
+}
+
+
+@unittest.skipIf(MISSING, f"no PyTorch: {MISSING}")
+class Ablation(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        for name, text in (("a.txt", TEXT), ("b.txt", TEXT[:600]),
+                           ("few.json", json.dumps(RECIPE))):
+            with open(self.path(name), "w", encoding="ascii") as f:
+                f.write(text)
+        self.recipe = {**RECIPE, "name": "few"}
+
+    def path(self, *names):
+        return os.path.join(self.folder.name, *names)
+
+    def call(self, *args):
+        out = io.StringIO()
+        old = os.environ.get("PYTHONPATH")
+        os.environ["PYTHONPATH"] = os.path.join(ROOT, "train")
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()):
+            command.main(["--texts", self.folder.name, "--runs", self.path("runs"), *args])
+        os.environ.pop("PYTHONPATH") if old is None else os.environ.update(PYTHONPATH=old)
+        return out.getvalue()
+
+    def test_only_what_is_missing_is_made(self):
+        recipe, out = self.path("few.json"), self.path("out.json")
+        self.call("ablation", recipe, "--jobs", "1", "--arms", "dense", "-o", out)
+        with open(out, encoding="ascii") as f:
+            first = json.load(f)
+        self.assertEqual([(r["arm"], r["seed"]) for r in first["runs"]],
+                         [("dense", 1), ("dense", 2)])
+        self.assertEqual(first["missing"], 2)
+        text = self.call("ablation", recipe, "--jobs", "2", "-o", out)
+        with open(out, encoding="ascii") as f:
+            both = json.load(f)
+        self.assertEqual(both["missing"], 0)
+        self.assertEqual(len(both["runs"]), 4)
+        self.assertEqual([r for r in both["runs"] if r["arm"] == "dense"], first["runs"])
+        self.assertEqual(len(text.splitlines()), 2)
+        for r in both["runs"]:
+            self.assertEqual(r["windows"], 5)
+            self.assertLess(r["ci95"][0], r["bits_per_byte"])
+            self.assertGreater(r["ci95"][1], r["bits_per_byte"])
+        seeds = {r["bits_per_byte"] for r in both["runs"] if r["arm"] == "torus"}
+        self.assertEqual(len(seeds), 2)
+
+    def test_unknown_arm_is_named(self):
+        with self.assertRaisesRegex(ValueError, "no arm 'x'"):
+            ablation.arms_of(self.recipe, ["x"])
+
+    def test_summary_is_students(self):
+        rows = [{"arm": "a", "bits_per_byte": b} for b in (1.0, 2.0, 3.0)]
+        mean, half, n = ablation.summary(rows + [{"arm": "b", "bits_per_byte": 1.5}])["a"]
+        self.assertEqual((mean, n), (2.0, 3))
+        self.assertAlmostEqual(half, 4.303 / 3 ** 0.5, places=3)  # tables of Student's t
+        self.assertIsNone(ablation.summary([{"arm": "b", "bits_per_byte": 1.5}])["b"][1])
+
+    def test_interval_covers_as_it_says(self):
+        rng, hits = np.random.default_rng(5), 0
+        for i in range(200):
+            low, high = ablation.interval(rng.normal(3.0, 1.0, 40), 40.0 / np.log(2), seed=i)
+            hits += low < 3.0 < high
+        self.assertTrue(175 <= hits <= 200, hits)
+
+
+@unittest.skipIf(MISSING, f"no PyTorch: {MISSING}")
+class Parity(unittest.TestCase):
+    def test_file_says_what_the_network_computes(self):
+        torch.manual_seed(3)
+        tok = Tokenizer.train(count_words(TEXT), 280)
+        config = network.complete({"width": 64, "blocks": 1, "heads": 2, "ff": 64,
+                                   "context": 256, "vocab": len(tok)})
+        net = network.Network(config)
+        with tempfile.TemporaryDirectory() as d:
+            path = os.path.join(d, "p")
+            parity.write(net, tok, path, ["The cat"], TEXT.encode())
+            with open(path, encoding="utf-8") as f:
+                rows = [r for r in f.read().splitlines() if not r.startswith("#")]
+        self.assertEqual(len(rows), 4)
+        given, told = ([int(v) for v in part.split(",")] for part in rows[0].split("|"))
+        self.assertEqual(given, [0, *tok.encode(b"The cat")])
+        self.assertEqual(len(told), parity.GREEDY_TOKENS)
+        best = net(torch.tensor([given + told[:-1]]))[0, len(given) - 1:].argmax(-1)
+        self.assertEqual(best.tolist(), told)
+        self.assertEqual(rows[2].count(","), rows[1].count(",") - 1)
+
+    def test_rounded_embeddings_are_what_a_reader_has(self):
+        x = np.random.default_rng(1).normal(size=(4, 64)).astype(np.float32)
+        y = gguf.rounded_q8_0(x)
+        self.assertLess(np.abs(x - y).max(), np.abs(x).max() / 127)
+        data = gguf._q8_0(x)
+        d = np.frombuffer(data[:2], dtype="<f2").astype(np.float32)
+        q = np.frombuffer(data[2:34], dtype=np.int8)
+        np.testing.assert_array_equal(y[0, :32], d * q)
+
+
+if __name__ == "__main__":
+    unittest.main()

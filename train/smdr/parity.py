@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What PyTorch computes with an exported network, as a file that tern's tests compare with
+(tests/model/test_books.c): greedy continuations, nats of a text, logits.
+
+The embeddings are rounded as the file has them; all else is float32 of the very network.
+"""
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from smdr import gguf
+from smdr.corpus import MARK_ID
+
+GREEDY_TOKENS = 200
+LOGIT_STEP = 16
+
+
+@torch.no_grad()
+def greedy(network, ids, n):
+    """(n tokens, the smallest distance between the best and the second logit)."""
+    ids, least = list(ids), float("inf")
+    begun = len(ids)
+    for _ in range(n):
+        best = network(torch.tensor([ids]))[0, -1].topk(2)
+        least = min(least, (best.values[0] - best.values[1]).item())
+        ids.append(best.indices[0].item())
+    return ids[begun:], least
+
+
+def line(values):
+    return ",".join(str(v) for v in values)
+
+
+@torch.no_grad()
+def write(network, tokenizer, path, prompts, text):
+    """prompts: str each; text: bytes of which the first `context` tokens are measured."""
+    network.embed.copy_(torch.from_numpy(gguf.rounded_q8_0(network.embed.numpy())))
+    rows = []
+    for prompt in prompts:
+        ids = [MARK_ID, *tokenizer.encode(prompt.encode())]
+        told, least = greedy(network, ids, GREEDY_TOKENS)
+        rows += [f"# {prompt!r}; the closest second best is {least:.4f} below",
+                 f"{line(ids)}|{line(told)}"]
+    ids = np.array([MARK_ID, *tokenizer.encode(text)][:network.config["context"] + 1])
+    logits = network(torch.from_numpy(ids[None, :-1]))[0]
+    nats = F.cross_entropy(logits, torch.from_numpy(ids[1:]), reduction="none")
+    rows += ["# A text, then 1e-6 nats of each of its tokens but the first.", f"{line(ids)}|",
+             line(round(1e6 * v) for v in nats.tolist()) + "|",
+             f"# 1e-6 logits of every {LOGIT_STEP}th token after all of the text but its last.",
+             line(round(1e6 * v) for v in logits[-1, ::LOGIT_STEP].tolist()) + "|"]
+    with open(path, "w", encoding="utf-8") as f:
+        f.write("\n".join(rows) + "\n")
