@@ -480,7 +480,6 @@ static void test_refusals(void **state)
 static void test_malformed(void **state)
 {
     static const char *const bad[] = {
-        "\r\n\r\n\r\n\r\n",
         "GET\r\n\r\n",
         "GET /path\r\n\r\n",
         "GET /path HTTP/9.9\r\n" LAST,
