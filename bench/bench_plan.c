@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How long decisions take: 50 zones of 48 hours in steps of five minutes, and a queue of
- * 100,000 jobs on one of them.  Prints medians of five runs; made series, fixed seed. */
+ * 100,000 jobs on one of them.  Prints JSON: medians of five runs; made series, fixed seed. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/buf.h"
 #include "base/rng.h"
 #include "plan/forecast.h"
 #include "plan/plan.h"
@@ -98,22 +99,35 @@ static double queue(bool interruptible)
     return now_ms() - begun;
 }
 
-static double median(double (*f)(bool), bool interruptible)
+/* Median of the runs, and the spread between the fastest and the slowest. */
+static void measure(ti_buf *json, const char *key, double (*f)(bool), bool interruptible)
 {
     double times[RUNS];
     for (int i = 0; i < RUNS; i++) {
         times[i] = f(interruptible);
     }
     qsort(times, RUNS, sizeof *times, ascending);
-    return times[RUNS / 2];
+    ti_json_open(json, key, '{');
+    ti_json_num(json, "median_ms", times[RUNS / 2], 4);
+    ti_json_num(json, "least_ms", times[0], 4);
+    ti_json_num(json, "most_ms", times[RUNS - 1], 4);
+    ti_json_close(json, '}');
 }
 
 int main(void)
 {
+    ti_buf json = {0};
     make();
-    printf("one decision, 50 zones x 576 slots   %8.3f ms\n", median(one_decision, false));
-    printf("the same, interruptible              %8.3f ms\n", median(one_decision, true));
-    printf("100,000 jobs, 576 slots              %8.1f ms\n", median(queue, false));
-    printf("the same, interruptible              %8.1f ms\n", median(queue, true));
+    ti_json_open(&json, NULL, '{');
+    ti_json_str(&json, "schema", "tern.bench_plan/1");
+    ti_json_uint(&json, "runs", RUNS);
+    measure(&json, "decision_50x576", one_decision, false);
+    measure(&json, "decision_50x576_interruptible", one_decision, true);
+    measure(&json, "queue_100000", queue, false);
+    measure(&json, "queue_100000_interruptible", queue, true);
+    ti_json_close(&json, '}');
+    fail_if(json.failed);
+    puts(json.data);
+    ti_buf_free(&json);
     return 0;
 }

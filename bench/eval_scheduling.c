@@ -87,15 +87,18 @@ static bool put_trace(ti_buf *json, int i)
     ti_json_close(json, '}');
     ti_json_open(json, "band", '{');
     for (size_t k = 0; k < sizeof slacks / sizeof *slacks; k++) {
-        band_result band;
+        band_result band, wide;
         char key[16];
-        if (eval_band(&band, &hourly, slacks[k], TI_BAND_PERMILLE)) {
+        if (eval_band(&band, &hourly, slacks[k], TI_BAND_PERMILLE) &&
+            eval_wide_band(&wide, &hourly, slacks[k])) {
             snprintf(key, sizeof key, "%u", (unsigned)slacks[k]);
             ti_json_open(json, key, '{');
             put(json, "best", band.best);
             put(json, "kept", band.kept);
             ti_json_uint(json, "jobs", band.jobs);
             ti_json_uint(json, "dirtier", band.dirtier);
+            put(json, "wide_kept", wide.kept);
+            ti_json_uint(json, "wide_dirtier", wide.dirtier);
             ti_json_close(json, '}');
         }
     }
@@ -104,6 +107,25 @@ static bool put_trace(ti_buf *json, int i)
     free(hourly.slots);
     free(t.slots);
     return true;
+}
+
+/* A forecast as it was issued and what happened, for a picture. */
+static void put_curve(ti_buf *json, const trace *forecast, const trace *actual)
+{
+    ti_json_open(json, NULL, '{');
+    ti_json_int(json, "start_s", forecast->slots[0].start_s);
+    ti_json_int(json, "step_s", HALF);
+    ti_json_open(json, "forecast_g", '[');
+    for (size_t i = 0; i < forecast->series.n; i++) {
+        put(json, NULL, forecast->slots[i].intensity_mg_kwh / 1000.0);
+    }
+    ti_json_close(json, ']');
+    ti_json_open(json, "actual_g", '[');
+    for (size_t i = 0; i < actual->series.n; i++) {
+        put(json, NULL, actual->slots[i].intensity_mg_kwh / 1000.0);
+    }
+    ti_json_close(json, ']');
+    ti_json_close(json, '}');
 }
 
 static void put_regret(ti_buf *json, const char *forecast_path, char **actual_paths, int n)
@@ -140,6 +162,9 @@ static void put_regret(ti_buf *json, const char *forecast_path, char **actual_pa
             ti_json_uint(json, "pairs", r.pairs);
             ti_json_close(json, '}');
         }
+    }
+    if (good) {
+        put_curve(json, &forecast, &actual);
     }
     free(forecast.slots);
     free(actual.slots);

@@ -6,12 +6,13 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/rng.h"
+
 enum { HOUR = 3600, HALF = 1800, DAY = 86400, LINE = 512 };
 
 static const int64_t YEAR_2020 = 1577836800;
 
-/* --- reading
- * ---------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------- */
 
 const char *eval_path(char *out, size_t cap, const char *name)
 {
@@ -135,8 +136,7 @@ void eval_hourly(trace *out, const trace *in)
     }
 }
 
-/* --- small steps
- * ------------------------------------------------------------------------------- */
+/* --- small steps ------------------------------------------------------------------------ */
 
 static ti_plan_job job_of(int64_t at, int64_t deadline_s, uint32_t duration_s)
 {
@@ -161,8 +161,7 @@ static bool cost_of(double *sum, const ti_series *s, const ti_decision *d)
     return true;
 }
 
-/* --- Let's Wait Awhile
- * --------------------------------------------------------------------------- */
+/* --- Let's Wait Awhile ------------------------------------------------------------------ */
 
 /* The paper's deadline: work that would end outside of working hours may end at nine of the
  * next day of work (Saturday too, when it is Friday evening). */
@@ -217,8 +216,7 @@ bool eval_lwa(lwa_result *out, const trace *t)
     return good && now > 0;
 }
 
-/* --- without a key
- * ---------------------------------------------------------------------------- */
+/* --- without a key ---------------------------------------------------------------------- */
 
 enum { STEPS_MAX = 96, APART = 5, WARM_DAYS = 29, KEPT = STEPS_MAX / APART + 2 };
 
@@ -381,8 +379,7 @@ bool eval_keyless(keyless_result *out, const trace *hourly, ti_forecast_kind kin
     return good;
 }
 
-/* --- the band -------------------------------------------------------------------------------
- */
+/* --- the band --------------------------------------------------------------------------- */
 
 bool eval_band(band_result *out, const trace *hourly, uint32_t slack_h, uint32_t permille)
 {
@@ -416,8 +413,39 @@ bool eval_band(band_result *out, const trace *hourly, uint32_t slack_h, uint32_t
     return good;
 }
 
-/* --- forecasts that were issued --------------------------------------------------------------
- */
+bool eval_wide_band(band_result *out, const trace *hourly, uint32_t slack_h)
+{
+    enum { WIDE_PERCENT = 15, WIDE_MG = 30000 };
+    const ti_slot *slots = hourly->slots;
+    double now = 0, best = 0, got = 0;
+    ti_rng rng;
+    ti_rng_seed(&rng, 1);
+    *out = (band_result){0};
+    for (size_t i = 0; i + slack_h + 1 < hourly->series.n; i += APART) {
+        uint32_t low = slots[i].intensity_mg_kwh, chosen = low;
+        for (size_t k = i; k <= i + slack_h; k++) {
+            low = slots[k].intensity_mg_kwh < low ? slots[k].intensity_mg_kwh : low;
+        }
+        uint32_t more = low / 100 * WIDE_PERCENT, seen = 0;
+        more = more > WIDE_MG ? more : WIDE_MG;
+        for (size_t k = i; k <= i + slack_h; k++) {
+            /* The n-th candidate is kept with probability 1/n: each as likely as the others. */
+            if (slots[k].intensity_mg_kwh <= low + more && ti_rng_next(&rng) % ++seen == 0) {
+                chosen = slots[k].intensity_mg_kwh;
+            }
+        }
+        now += slots[i].intensity_mg_kwh;
+        best += low;
+        got += chosen;
+        out->jobs++;
+        out->dirtier += chosen > slots[i].intensity_mg_kwh;
+    }
+    out->best = percent(now - best, now);
+    out->kept = percent(now - got, now - best);
+    return out->jobs > 0;
+}
+
+/* --- forecasts that were issued --------------------------------------------------------- */
 
 static void misses(regret_result *out, const trace *forecast, const trace *actual)
 {

@@ -34,8 +34,7 @@ const char *eval_path(char *out, size_t cap, const char *name);
 /* Means over hours. */
 void eval_hourly(trace *out, const trace *in);
 
-/* --- Let's Wait Awhile, scenario II, next workday, exact forecasts -------------------------
- */
+/* --- Let's Wait Awhile, scenario II, next workday, exact forecasts ---------------------- */
 
 typedef struct lwa_result {
     double piece, slices; /* % saved against starting at once */
@@ -43,10 +42,10 @@ typedef struct lwa_result {
 
 bool eval_lwa(lwa_result *out, const trace *t);
 
-/* --- without a key
- * ------------------------------------------------------------------------------ A job of four
- * hours that may wait until `slack_h` hours after it arrived (its end), every five hours of a
- * year, planned on a forecast of which it knows nothing but the past. */
+/* --- without a key ---------------------------------------------------------------------- */
+
+/* A job of four hours that may wait until `slack_h` hours after it arrived (its end), every
+ * five hours of a year, planned on a forecast of which it knows nothing but the past. */
 
 typedef struct gate_result {
     uint32_t confidence; /* permille */
@@ -68,8 +67,7 @@ typedef struct keyless_result {
 bool eval_keyless(keyless_result *out, const trace *hourly, ti_forecast_kind kind,
                   uint32_t slack_h, int32_t utc_offset_s);
 
-/* --- the band -------------------------------------------------------------------------------
- */
+/* --- the band --------------------------------------------------------------------------- */
 
 typedef struct band_result {
     double best, kept;    /* %: saving of the best start; share of it that the band keeps */
@@ -79,8 +77,11 @@ typedef struct band_result {
 /* A job of an hour on exact forecasts, with another id every time. */
 bool eval_band(band_result *out, const trace *hourly, uint32_t slack_h, uint32_t permille);
 
-/* --- forecasts that were issued --------------------------------------------------------------
- */
+/* The same arrivals under another rule: any hour that is at most max(15 %, 30 g/kWh) above the
+ * cleanest, at random (what a scheduler of 2026 does so that not all start together). */
+bool eval_wide_band(band_result *out, const trace *hourly, uint32_t slack_h);
+
+/* --- forecasts that were issued --------------------------------------------------------- */
 
 typedef struct regret_result {
     size_t jobs, waited;
