@@ -2,13 +2,8 @@
 #include "cli/cmd.h"
 
 static const ti_command *const commands[] = {
-    &ti_cmd_grid_now,
-    &ti_cmd_grid_forecast,
-    &ti_cmd_grid_history,
-    &ti_cmd_grid_zones,
-    &ti_cmd_grid_sources,
-    &ti_cmd_grid_export,
-    NULL,
+    &ti_cmd_grid_now,     &ti_cmd_grid_forecast, &ti_cmd_grid_history, &ti_cmd_grid_zones,
+    &ti_cmd_grid_sources, &ti_cmd_grid_export,   &ti_cmd_grid_serve,   NULL,
 };
 
 const ti_command ti_cmd_grid = {

@@ -3,14 +3,9 @@
  * exporter's textfile collector.  The names of grid-intensity-go are there too, so that
  * dashboards made for it go on. */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/file.h"
-#include "carbon/basis.h"
-#include "carbon/stamp.h"
-#include "carbon/units.h"
 #include "cli/cmd.h"
 #include "cli/desks.h"
 #include "cli/grid_metrics.h"
@@ -57,49 +52,17 @@ static tern_status write_file(const ti_buf *text, const char *path, tern_err *er
     return status;
 }
 
-/* One zone: what is now, and how far forecasts were off.  A zone that nothing is known of is a
- * warning, and has no metric: never 0. */
-static tern_status collect(ti_metrics *metrics, const export_args *args, const char *zone,
-                           tern_err *err)
-{
-    ti_open_desk d;
-    ti_skill skill = {0};
-    ti_feed feed;
-    TI_TRY(ti_desk_open(&d, &args->desk, zone, err));
-    tern_status status = ti_desk_now(&feed, &d.desk, d.zone, err);
-    if (status == TERN_OK) {
-        (void)ti_desk_skill(&skill, &d.desk, d.zone, NULL);
-        status = ti_metrics_add(metrics, &feed, &skill, err);
-    }
-    ti_desk_close(&d);
-    return status;
-}
-
 static tern_status run(const void *values, const ti_operands *given, tern_err *err)
 {
     const export_args *args = values;
-    ti_metrics metrics = {0};
     ti_buf text = {0};
-    size_t n = args->zones.n > 0 ? args->zones.n : 1, failed = 0;
-    tern_status status = TERN_OK;
     (void)given;
-    for (size_t i = 0; i < n && status == TERN_OK; i++) {
-        status = collect(&metrics, args, args->zones.n ? args->zones.items[i] : NULL, err);
-        if (status == TERN_UNAVAILABLE && ++failed < n) {
-            ti_warn("%s", err->message);
-            status = TERN_OK;
-        }
-    }
-    if (status == TERN_OK) {
-        ti_metrics_text(&text, &metrics);
-        status = text.failed ? ti_fail_nomem(err, "grid", text.len, "metrics") : TERN_OK;
-    }
+    tern_status status = ti_metrics_of(&text, &args->desk, &args->zones, err);
     if (status == TERN_OK && args->out) {
         status = write_file(&text, args->out, err);
     } else if (status == TERN_OK) {
         ti_print(text.data ? text.data : "");
     }
-    ti_metrics_free(&metrics);
     ti_buf_free(&text);
     return status;
 }

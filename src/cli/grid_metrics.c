@@ -2,9 +2,11 @@
 #include "cli/grid_metrics.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "carbon/basis.h"
 #include "carbon/units.h"
+#include "cli/out.h"
 
 enum { INTENSITY, TIME, ERROR, GO_AVERAGE, GO_MARGINAL };
 
@@ -92,4 +94,44 @@ void ti_metrics_free(ti_metrics *metrics)
     for (size_t i = 0; i < TI_METRICS; i++) {
         ti_buf_free(&metrics->samples[i]);
     }
+}
+
+/* One zone: what is now, and how far forecasts were off. */
+static tern_status collect(ti_metrics *metrics, const ti_desk_args *args, const char *zone,
+                           tern_err *err)
+{
+    ti_open_desk d;
+    ti_skill skill = {0};
+    ti_feed feed;
+    TI_TRY(ti_desk_open(&d, args, zone, err));
+    tern_status status = ti_desk_now(&feed, &d.desk, d.zone, err);
+    if (status == TERN_OK) {
+        (void)ti_desk_skill(&skill, &d.desk, d.zone, NULL);
+        status = ti_metrics_add(metrics, &feed, &skill, err);
+    }
+    ti_desk_close(&d);
+    return status;
+}
+
+tern_status ti_metrics_of(ti_buf *out, const ti_desk_args *desk, const ti_opt_list *zones,
+                          tern_err *err)
+{
+    ti_metrics metrics = {0};
+    size_t n = zones->n > 0 ? zones->n : 1, failed = 0;
+    tern_status status = TERN_OK;
+    for (size_t i = 0; i < n && status == TERN_OK; i++) {
+        const char *zone = zones->n > 0 ? zones->items[i] : NULL;
+        const char *equals = zone ? strchr(zone, '=') : NULL;
+        status = collect(&metrics, desk, equals ? equals + 1 : zone, err);
+        if (status == TERN_UNAVAILABLE && ++failed < n) {
+            ti_warn("%s", err->message);
+            status = TERN_OK;
+        }
+    }
+    if (status == TERN_OK) {
+        ti_metrics_text(out, &metrics);
+        status = out->failed ? ti_fail_nomem(err, "grid", out->len, "metrics") : TERN_OK;
+    }
+    ti_metrics_free(&metrics);
+    return status;
 }

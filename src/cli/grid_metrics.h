@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "carbon/feed.h"
 #include "carbon/skill.h"
+#include "cli/desks.h"
 
 enum { TI_METRICS = 5 };
 
@@ -24,5 +25,11 @@ void ti_metrics_text(ti_buf *out, const ti_metrics *metrics);
 
 /* Frees the buffers; zeroed ones are allowed. */
 void ti_metrics_free(ti_metrics *metrics);
+
+/* Asks for the intensity now of all zones ("ZONE", "SOURCE:ZONE", "NAME=ZONE"; without any, the
+ * user's) and appends their metrics.  A zone that nothing is known of is a warning and has no
+ * metric, never 0.  Errors: TERN_UNAVAILABLE when nothing is known of any; as ti_desk_now(). */
+tern_status ti_metrics_of(ti_buf *out, const ti_desk_args *desk, const ti_opt_list *zones,
+                          tern_err *err);
 
 #endif
