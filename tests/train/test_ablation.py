@@ -7,6 +7,7 @@ import os
 import sys
 import tempfile
 import unittest
+from unittest import mock
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "train"))
@@ -103,18 +104,21 @@ class Parity(unittest.TestCase):
         config = network.complete({"width": 64, "blocks": 1, "heads": 2, "ff": 64,
                                    "context": 256, "vocab": len(tok)})
         net = network.Network(config)
-        with tempfile.TemporaryDirectory() as d:
+        with tempfile.TemporaryDirectory() as d, mock.patch("smdr.parity.GREEDY_TOKENS", 20):
             path = os.path.join(d, "p")
-            parity.write(net, tok, path, ["The cat"], TEXT.encode())
+            words = ["The cat", "The dog", "sat on", "the mat"]
+            parity.write(net, tok, path, words, TEXT.encode(), margin=0.0)
+            with self.assertRaisesRegex(ValueError, "0 prompts of 4 are clear"):
+                parity.write(net, tok, path, words, TEXT.encode(), margin=1e6)
             with open(path, encoding="utf-8") as f:
                 rows = [r for r in f.read().splitlines() if not r.startswith("#")]
-        self.assertEqual(len(rows), 4)
+        self.assertEqual(len(rows), 6)
         given, told = ([int(v) for v in part.split(",")] for part in rows[0].split("|"))
         self.assertEqual(given, [0, *tok.encode(b"The cat")])
-        self.assertEqual(len(told), parity.GREEDY_TOKENS)
+        self.assertEqual(len(told), 20)
         best = net(torch.tensor([given + told[:-1]]))[0, len(given) - 1:].argmax(-1)
         self.assertEqual(best.tolist(), told)
-        self.assertEqual(rows[2].count(","), rows[1].count(",") - 1)
+        self.assertEqual(rows[4].count(","), rows[3].count(",") - 1)
 
     def test_rounded_embeddings_are_what_a_reader_has(self):
         x = np.random.default_rng(1).normal(size=(4, 64)).astype(np.float32)
