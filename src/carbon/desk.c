@@ -212,7 +212,7 @@ static bool now_from(ti_feed *out, const ti_feed *kept, const ti_desk *desk, boo
     return false;
 }
 
-/* From what is kept: the value of now, the newest forecast's, the same hours before. */
+/* From what is kept: the value of now, the newest forecast's, one from history. */
 static bool now_from_kept(ti_feed *out, const ti_kept *kept, const ti_desk *desk)
 {
     const ti_feed *forecast = ti_kept_newest(kept);

@@ -193,9 +193,10 @@ const ti_command ti_cmd_grid_forecast = {
     .name = "grid forecast",
     .summary = "draw what is expected, with its error",
     .description =
-        "The source's own forecast where it has one, and past its end, or without one, "
-        "the mean of the same hour on the seven days before.  Forecasts are kept, and "
-        "compared with what then happened: that is the error that is shown.",
+        "The source's own forecast where it has one; past its end, or without one, that "
+        "which 'tern when' makes of four weeks of history.  Forecasts are kept, and compared "
+        "with what then happened in that zone: that is the error that is shown.  Until it is "
+        "known, it is the one that a forecast from history would have had.",
     .examples = "tern grid forecast --zone GB\n"
                 "tern grid forecast --zone DE --source entsoe --hours 24 --table",
     .opts = forecast_opts,

@@ -163,7 +163,7 @@ const ti_command ti_cmd_grid_now = {
     .summary = "print the intensity now",
     .description =
         "Asks the source; when it is down, stale or says what cannot be, what was kept "
-        "stands in, then the same hour of the days before, then the yearly figure, and "
+        "stands in, then a forecast from what had happened, then the yearly figure, and "
         "the answer says which and why.  Several zones are put in order, if their "
         "figures count the same: bases are never mixed.",
     .examples = "tern grid now --zone GB\n"
