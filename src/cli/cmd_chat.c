@@ -16,6 +16,7 @@
 #include "cli/common.h"
 #include "cli/conversation.h"
 #include "cli/out.h"
+#include "cli/receipts.h"
 
 enum { DEFAULT_TOKENS = 1024 };
 
@@ -25,6 +26,7 @@ typedef struct chat_args {
     tern_sampler_opts sampler;
     uint32_t tokens;
     ti_opt_list stops;
+    ti_receipt_args receipt;
     const char *system, *load;
 } chat_args;
 
@@ -56,6 +58,13 @@ static const ti_opt opts[] = {
      .metavar = "TEXT",
      .help = "end an answer before TEXT; may be repeated",
      .offset = offsetof(chat_args, stops)},
+    {.type = TI_OPT_HEADING, .help = "Receipts"},
+    TI_OPT_NO_RECEIPT(chat_args, receipt),
+    {.type = TI_OPT_FLAG,
+     .name = "keep-input",
+     .help = "keep what was said beside the receipts, for the owner only",
+     .offset = offsetof(chat_args, receipt.keep)},
+    TI_OPT_RECEIPT_ZONE(chat_args, receipt),
     {.type = TI_OPT_HEADING, .help = "Sampling"},
     TI_OPTS_SAMPLER(chat_args, sampler),
     {.type = TI_OPT_HEADING, .help = "Engine"},
@@ -70,6 +79,8 @@ typedef struct chat {
     tern_model *model;
     tern_session *session;
     ti_conversation talk;
+    ti_receipt_job receipt;
+    tern_sampler_opts sampler; /* as of the first answer */
     uint32_t n_ctx;
     bool interactive; /* a person types, and sees a prompt */
     bool over;
@@ -103,11 +114,11 @@ static tern_status fit(chat *c, tern_token **tokens, size_t *n, tern_err *err)
     return TERN_OK;
 }
 
-/* Feeds what the session does not hold yet. */
-static tern_status feed_rest(chat *c, const tern_token *tokens, size_t n, tern_err *err)
+/* Feeds what the session does not hold yet: facts->n_fed tokens. */
+static tern_status feed_rest(chat *c, const tern_token *tokens, size_t n,
+                             ti_receipt_facts *facts, tern_err *err)
 {
     size_t held, same = 0;
-    uint64_t ns;
     const tern_token *old = tern_session_tokens(c->session, &held);
     while (same < held && same < n && old[same] == tokens[same]) {
         same++;
@@ -116,16 +127,33 @@ static tern_status feed_rest(chat *c, const tern_token *tokens, size_t n, tern_e
         same--; /* something must be fed, so that there are logits */
     }
     TI_TRY(tern_session_truncate(c->session, same, err));
-    return ti_feed(c->session, tokens + same, n - same, c->args->session.chunk, &ns, err);
+    facts->n_input = n;
+    facts->n_fed = n - same;
+    return ti_feed(c->session, tokens + same, n - same, c->args->session.chunk,
+                   &facts->prompt_ns, err);
 }
 
-static tern_status reply(chat *c, ti_answer *answer, tern_err *err)
+/* Each answer has a random sequence of its own, so that its receipt can be checked without the
+ * answers before it, and a conversation goes on the same when it was saved and loaded. */
+static tern_status restart_sampler(chat *c, tern_err *err)
+{
+    tern_sampler_opts sampler = c->sampler;
+    for (size_t i = 0; i < c->talk.n; i++) {
+        sampler.seed += strcmp(c->talk.messages[i].role, "assistant") == 0;
+    }
+    return tern_session_set_sampler(c->session, &sampler, err);
+}
+
+static tern_status reply(chat *c, ti_answer *answer, ti_receipt_facts *facts, tern_err *err)
 {
     tern_token *tokens = NULL;
     size_t n = 0;
-    tern_status status = fit(c, &tokens, &n, err);
+    tern_status status = restart_sampler(c, err);
     if (status == TERN_OK) {
-        status = feed_rest(c, tokens, n, err);
+        status = fit(c, &tokens, &n, err);
+    }
+    if (status == TERN_OK) {
+        status = feed_rest(c, tokens, n, facts, err);
     }
     free(tokens);
     if (status == TERN_OK) {
@@ -135,12 +163,32 @@ static tern_status reply(chat *c, ti_answer *answer, tern_err *err)
     return status;
 }
 
+/* A receipt that fails after the answer takes nothing back. */
+static tern_status finish_receipt(chat *c, const ti_receipt_facts *facts, tern_err *err)
+{
+    TI_TRY(ti_receipt_finish(&c->receipt, facts, err));
+    if (c->receipt.receipt.id[0] && ti_stderr_is_tty()) {
+        ti_receipt_note(&c->receipt.receipt);
+    }
+    return TERN_OK;
+}
+
 /* One question and its answer.  A question that could not be answered is taken back. */
 static tern_status turn(chat *c, const char *line, tern_err *err)
 {
     ti_answer answer = {0};
+    ti_receipt_facts facts = {.model = c->model,
+                              .session = c->session,
+                              .model_args = &c->args->model,
+                              .session_args = &c->args->session,
+                              .stops = &c->args->stops,
+                              .answer = &answer,
+                              .max_tokens = c->args->tokens,
+                              .chat = true};
+    ti_receipt_again(&c->receipt);
+    TI_TRY(ti_receipt_watch(&c->receipt, c->model, &c->args->session, c->session, err));
     TI_TRY(ti_conversation_add(&c->talk, "user", line, err));
-    tern_status status = reply(c, &answer, err);
+    tern_status status = reply(c, &answer, &facts, err);
     if (status == TERN_OK) {
         ti_print(answer.text.len && answer.text.data[answer.text.len - 1] == '\n' ? "" : "\n");
         status = ti_out_finish(err);
@@ -154,6 +202,8 @@ static tern_status turn(chat *c, const char *line, tern_err *err)
     }
     if (status != TERN_OK && c->talk.n > 0) {
         ti_conversation_remove(&c->talk, c->talk.n - 1, 1);
+    } else if (status == TERN_OK) {
+        status = finish_receipt(c, &facts, err);
     }
     ti_buf_free(&answer.text);
     return status;
@@ -267,6 +317,7 @@ static tern_status talk(chat *c, tern_err *err)
 
 static tern_status start(chat *c, tern_err *err)
 {
+    TI_TRY(ti_receipt_begin(&c->receipt, &c->args->receipt, &c->args->model, err));
     TI_TRY(ti_open_model(&c->model, &c->args->model, err));
     if (!tern_model_has_chat(c->model)) {
         ti_hint("'tern run --raw' continues a text with it");
@@ -275,6 +326,7 @@ static tern_status start(chat *c, tern_err *err)
     }
     TI_TRY(ti_open_session(&c->session, c->model, &c->args->model, &c->args->session,
                            &c->args->sampler, err));
+    c->sampler = *tern_session_sampler(c->session);
     c->n_ctx = ti_context_of(c->model, &c->args->session);
     TI_TRY(reset(c, err));
     if (c->args->load) {
@@ -297,6 +349,7 @@ static tern_status run(const void *values, const ti_operands *given, tern_err *e
     if (status == TERN_OK) {
         status = talk(&c, err);
     }
+    ti_receipt_end(&c.receipt);
     ti_conversation_free(&c.talk);
     tern_session_destroy(c.session);
     tern_model_close(c.model);
@@ -310,7 +363,8 @@ const ti_command ti_cmd_chat = {
         "Reads lines from standard input and answers each, remembering what was said.  When "
         "the context is full the oldest messages are forgotten.\n\n"
         "Lines that begin with a slash are commands: /reset, /save FILE, /load FILE, /quit, "
-        "/help.  Ctrl-C ends an answer, or the program when none is being given.",
+        "/help.  Ctrl-C ends an answer, or the program when none is being given.\n\n"
+        "Each answer leaves a receipt, as with 'tern run'.",
     .examples = "tern chat\n"
                 "tern chat -s \"Answer in one sentence.\" --temp 0.7 --seed 1\n"
                 "printf 'Hello\\nWhat did I say?\\n' | tern chat",

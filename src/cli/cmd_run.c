@@ -157,7 +157,7 @@ static tern_status tokenize_prompt(tern_token **tokens, size_t *n, const run_arg
         free(*tokens);
         *tokens = NULL;
     }
-    ti_hint("tern run \"What is the capital of France?\"");
+    ti_hint("tern run \"Once upon a time\"");
     return ti_fail(err, TERN_USAGE, "run", TI_NO_OFFSET, "the prompt is empty");
 }
 
@@ -235,6 +235,7 @@ static tern_status finish_receipt(ti_receipt_job *job, const run_args *args,
         .stops = &args->stops,
         .answer = answer,
         .n_input = n,
+        .n_fed = n,
         .max_tokens = args->tokens,
         .chat = !args->raw && tern_model_has_chat(model),
         .prompt_ns = t->prompt_ns,
@@ -321,8 +322,9 @@ const ti_command ti_cmd_run = {
         "the model's chat template where it has one.  The likeliest token is taken each time "
         "unless a temperature is given, or recommended by the model's file.\n\n"
         "Ctrl-C ends the answer; what there is has been printed, and the exit status is 130.",
-    .examples = "tern run \"What is the capital of France?\"\n"
-                "tern run -m model.gguf -n 64 --raw \"Once upon a time\"\n"
+    .examples = "tern run \"Once upon a time\"\n"
+                "tern run -m smollm2-135m-instruct \"What is the capital of France?\"\n"
+                "tern run -m model.gguf -n 64 --raw --seed 7 \"Once upon a time\"\n"
                 "tern run --json - < question.txt | jq -r .text",
     .opts = opts,
     .operands = operands,

@@ -81,15 +81,14 @@ static void set_machine(ti_receipt *r, const ti_receipt_facts *f, const tern_mod
 }
 
 /* The head is computed for the last token of the prompt and each token that was chosen after
- * the first; the layers for every token but the last. */
+ * the first; the layers for every token but the last, and but those that were held already. */
 static void set_work(ti_receipt *r, const ti_receipt_facts *f, const tern_model_desc *desc)
 {
     uint64_t head = (uint64_t)desc->n_vocab * desc->n_embd;
     uint64_t chosen = f->answer->n_tokens, decoded = chosen > 0 ? chosen - 1 : 0;
     r->work.input_tokens = f->n_input;
     r->work.output_tokens = chosen;
-    r->work.macs =
-        (f->n_input + decoded) * (desc->macs_per_token - head) + (1 + decoded) * head;
+    r->work.macs = (f->n_fed + decoded) * (desc->macs_per_token - head) + (1 + decoded) * head;
     r->work.weight_bytes = decoded * desc->bytes_per_token;
     r->time.prompt_ns = f->prompt_ns;
     r->time.generate_ns = f->answer->first_ns + f->answer->generate_ns;
@@ -108,7 +107,7 @@ static void set_energy(ti_receipt_job *job, const ti_receipt_facts *f)
     if (!job->energy) {
         return;
     }
-    ti_energy_work(job->energy, job->energy_id, f->n_input, f->answer->n_tokens);
+    ti_energy_work(job->energy, job->energy_id, f->n_fed, f->answer->n_tokens);
     ti_energy_end(job->energy, job->energy_id, &figure);
     e->energy_uj = figure.energy_uj;
     e->idle_uj = figure.idle_uj;

@@ -19,6 +19,16 @@ tern_status ti_receipt_in(char **out, const char *directory, const char *id, ter
  * Errors: TERN_NOMEM, TERN_IO and those of ti_place_path(). */
 tern_status ti_receipt_kept(char **out, const char *id, bool make, tern_err *err);
 
+/* How many receipts that directory keeps, unless TERN_RECEIPTS says another number (0 = all).
+ */
+enum { TI_RECEIPTS_KEPT = 10000 };
+
+/* Removes the oldest receipts there, with what belongs to them, beyond the number to be kept;
+ * never the one with the id `but`, and no file of another kind of name.  Listing takes longer
+ * than writing a receipt, so it is done at one call in n / 64 on average, for n to be kept.
+ * That something cannot be removed is no error. */
+void ti_receipts_prune(const char *but);
+
 /* Where a receipt is: `name` itself, or its file in that directory when it is an id.
  * Errors: TERN_NOMEM and those of ti_place_path(). */
 tern_status ti_receipt_file(char **out, const char *name, tern_err *err);

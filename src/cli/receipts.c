@@ -39,6 +39,7 @@ static tern_status forgive(ti_receipt_job *job, tern_status status, const tern_e
     }
     job->receipt.id[0] = '\0';
     job->wanted = false;
+    job->broken = status != TERN_CANCELLED;
     if (job->args->file || job->args->trace || job->args->zone || status == TERN_CANCELLED) {
         if (err) {
             *err = *local;
@@ -49,13 +50,18 @@ static tern_status forgive(ti_receipt_job *job, tern_status status, const tern_e
     return TERN_OK;
 }
 
+static void start(ti_receipt_job *job)
+{
+    randombytes_buf(job->salt, sizeof job->salt);
+    job->receipt.time.started_unix_ms = ti_unix_ms();
+}
+
 static tern_status begin(ti_receipt_job *job, const ti_model_args *model, tern_err *err)
 {
     if (sodium_init() < 0) {
         return ti_fail(err, TERN_INTERNAL, "receipt", TI_NO_OFFSET, "libsodium cannot start");
     }
-    randombytes_buf(job->salt, sizeof job->salt);
-    job->receipt.time.started_unix_ms = ti_unix_ms();
+    start(job);
     TI_TRY(ti_model_path(&job->model_path, model->model, err));
     return ti_file_look(&job->model_state, job->model_path, err);
 }
@@ -66,8 +72,11 @@ tern_status ti_receipt_begin(ti_receipt_job *job, const ti_receipt_args *args,
     tern_err local;
     *job = (ti_receipt_job){.args = args, .wanted = !args->off};
     if (args->off && (args->file || args->trace || args->keep)) {
-        return ti_fail(err, TERN_USAGE, "run", TI_NO_OFFSET,
-                       "--no-receipt leaves nothing for --receipt, --keep-input and --trace");
+        return ti_fail(err, TERN_USAGE, "receipt", TI_NO_OFFSET,
+                       "--no-receipt leaves nothing for %s",
+                       args->file    ? "--receipt"
+                       : args->trace ? "--trace"
+                                     : "--keep-input");
     }
     if (!job->wanted) {
         return TERN_OK;
@@ -81,6 +90,19 @@ tern_status ti_receipt_begin(ti_receipt_job *job, const ti_receipt_args *args,
         return status;
     }
     return TERN_OK; /* a model that is not there is reported when it is opened */
+}
+
+void ti_receipt_again(ti_receipt_job *job)
+{
+    if (job->args->off || job->broken || !job->model_path) {
+        return;
+    }
+    ti_energy_close(job->energy);
+    job->energy = NULL;
+    ti_trace_free(&job->trace);
+    job->receipt = (ti_receipt){.id = ""};
+    job->wanted = true;
+    start(job);
 }
 
 /* A receipt without joules is still one: what goes wrong here is told and forgotten. */
@@ -216,6 +238,9 @@ static tern_status write_all(const ti_receipt_job *job, const ti_receipt_facts *
     }
     if (status == TERN_OK) {
         status = write_envelope(job, file, err);
+    }
+    if (status == TERN_OK && !job->args->file) {
+        ti_receipts_prune(job->receipt.id);
     }
     free(file);
     return status;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cli/receipts.h - the receipt that ends a `tern run`, and where receipts are.
+/* cli/receipts.h - the receipt of an answer of `tern run` or `tern chat`, and where it is.
  *
  * A receipt ID.json lies in $XDG_DATA_HOME/tern/receipts, or where --receipt says; beside it
  * FILE.private (ledger/secrets.h) and, with --trace, FILE.trace (ledger/trace.h), which only
- * the owner may read. */
+ * the owner may read.  That directory keeps the newest ones (cli/receipt_files.h). */
 #ifndef TI_CLI_RECEIPTS_H
 #define TI_CLI_RECEIPTS_H
 
@@ -20,29 +20,36 @@ typedef struct ti_receipt_args {
 } ti_receipt_args;
 
 /* clang-format off */
+#define TI_OPT_NO_RECEIPT(S, m)                                                                \
+    {.type = TI_OPT_FLAG, .name = "no-receipt", .help = "write no receipt",                    \
+     .offset = offsetof(S, m.off)}
+
+#define TI_OPT_RECEIPT_ZONE(S, m)                                                              \
+    {.type = TI_OPT_STR, .name = "zone", .metavar = "CODE",                                    \
+     .help = "the grid that the electricity comes from, for example DE; gives grams",          \
+     .fallback = "TERN_ZONE, else the file tern/zone in $XDG_CONFIG_HOME; none: no grams",     \
+     .offset = offsetof(S, m.zone)}
+
 #define TI_OPTS_RECEIPT(S, m)                                                                  \
     {.type = TI_OPT_STR, .name = "receipt", .metavar = "FILE",                                 \
      .help = "write the receipt to FILE and keep what is needed to run it again",              \
      .fallback = "a new file in $XDG_DATA_HOME/tern/receipts", .words = TI_WORDS_FILE,         \
      .offset = offsetof(S, m.file)},                                                           \
-    {.type = TI_OPT_FLAG, .name = "no-receipt", .help = "write no receipt",                    \
-     .offset = offsetof(S, m.off)},                                                            \
+    TI_OPT_NO_RECEIPT(S, m),                                                                   \
     {.type = TI_OPT_FLAG, .name = "keep-input",                                                \
      .help = "keep the prompt beside the receipt, for the owner only; --receipt does so too",  \
      .offset = offsetof(S, m.keep)},                                                           \
     {.type = TI_OPT_FLAG, .name = "trace",                                                     \
      .help = "put a root over the hashes of every layer and token into the receipt",           \
      .offset = offsetof(S, m.trace)},                                                          \
-    {.type = TI_OPT_STR, .name = "zone", .metavar = "CODE",                                    \
-     .help = "the grid that the electricity comes from, for example DE; gives grams",          \
-     .fallback = "TERN_ZONE, else the file tern/zone in $XDG_CONFIG_HOME; none: no grams",     \
-     .offset = offsetof(S, m.zone)}
+    TI_OPT_RECEIPT_ZONE(S, m)
 /* clang-format on */
 
 /* A receipt on its way. */
 typedef struct ti_receipt_job {
     const ti_receipt_args *args;
     bool wanted;
+    bool broken; /* a warning was given: there will be none */
     char *model_path;
     ti_file_state model_state; /* before the model was opened */
     uint8_t salt[TI_SALT];
@@ -62,6 +69,7 @@ typedef struct ti_receipt_facts {
     const ti_opt_list *stops;
     const ti_answer *answer;
     size_t n_input; /* tokens of the prompt */
+    size_t n_fed;   /* of them, what was computed for this answer; the rest was held already */
     uint32_t max_tokens;
     bool chat;
     uint64_t prompt_ns;
@@ -72,6 +80,9 @@ typedef struct ti_receipt_facts {
  * ti_receipt_end(). */
 tern_status ti_receipt_begin(ti_receipt_job *job, const ti_receipt_args *args,
                              const ti_model_args *model, tern_err *err);
+
+/* Between two answers of one model: a new receipt instead of the last one. */
+void ti_receipt_again(ti_receipt_job *job);
 
 /* Before the prompt is read: makes the session show what it computes, and looks at the meters.
  */

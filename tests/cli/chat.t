@@ -62,9 +62,32 @@ $ echo '{"schema"' >bad.json; printf '/load bad.json\n' | tern chat -m chat.gguf
 
 $ tern run -m chat.gguf ""
 ! tern: run: the prompt is empty
-! hint: tern run "What is the capital of France?"
+! hint: tern run "Once upon a time"
 ? 2
 
 $ printf 'a\0b' | tern run -m chat.gguf
 ! tern: run: the prompt has a NUL byte; --raw accepts it (at offset 1)
 ? 2
+
+# A receipt for each answer.  Every one can be run again by itself: also the later ones, whose
+# session held most of their input, and with tokens drawn at random.
+$ printf 'one\ntwo\nthree\n' | tern chat -q -m chat.gguf -n 8 --temp 1.5 --seed 7 --no-receipt >said; ls ~/.local/share/tern/receipts/*.json >before; printf 'one\ntwo\nthree\n' | tern chat -q -m chat.gguf -n 8 --temp 1.5 --seed 7 --keep-input | cmp - said; ls ~/.local/share/tern/receipts/*.json | grep -vxFf before >new; grep -c . new
+> 3
+$ for r in $(cat new); do tern verify --rerun -q -m chat.gguf $r | grep -c 'verified'; done
+> 1
+> 1
+> 1
+$ for r in $(cat new); do sed 's/.*"payload":"\([^"]*\)".*/\1/' $r | base64 -d | grep -o '"seed":"[0-9]*"'; done
+> "seed":"7"
+> "seed":"8"
+> "seed":"9"
+$ tern chat -m chat.gguf --no-receipt --keep-input
+! tern: receipt: --no-receipt leaves nothing for --keep-input
+? 2
+
+# The oldest are removed beyond a number, with what belongs to them; other files are not.
+$ cd ~/.local/share/tern/receipts; touch keep.json 01J00000000000000000000000.txt; TERN_RECEIPTS=2 tern run -q -m "$OLDPWD/tiny.gguf" -n 1 --keep-input a >/dev/null; ls | sed 's/^01[^J]\(.\{23\}\)/ID/' | sort | uniq -c | sed 's/^ *//'
+> 1 01J00000000000000000000000.txt
+> 2 ID.json
+> 2 ID.json.private
+> 1 keep.json

@@ -48,7 +48,7 @@ $ tern run -m tiny.gguf -n 8 --no-receipt "Once upon a time" | cmp - out; ls "$H
 > 1
 
 $ tern run -m tiny.gguf --no-receipt --receipt x hello
-! tern: run: --no-receipt leaves nothing for --receipt, --keep-input and --trace
+! tern: receipt: --no-receipt leaves nothing for --receipt
 ? 2
 
 # --- written where it is asked for: with everything that running it again needs
