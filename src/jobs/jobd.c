@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "jobs/jobd.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "jobs/schedule.h"
+
+typedef struct round {
+    ti_jobd *d;
+    int64_t now_s, wake_s;
+    uint32_t running;
+} round_state;
+
+static void tell(const ti_jobd *d, const ti_job *job, ti_act act, const tern_err *err)
+{
+    if (d->io->tell) {
+        d->io->tell(d->io->self, job, act, err);
+    }
+}
+
+static void wake_at(round_state *r, int64_t time_s)
+{
+    r->wake_s = time_s < r->wake_s ? time_s : r->wake_s;
+}
+
+/* --- planning -------------------------------------------------------------------------------
+ */
+
+/* Decides for one job.  Where no forecast is to be had, an old plan stays (it keeps the
+ * deadline whatever happens on the grid); without one the job starts. */
+static tern_status decide(ti_jobd *d, ti_job *job, int64_t now_s, uint32_t ran_s, bool *changed,
+                          tern_err *err)
+{
+    ti_planner *planner;
+    const char *source;
+    tern_err local = {.status = TERN_OK};
+    *changed = true;
+    tern_status status =
+        d->io->planner(d->io->self, job->zone, job->deadline_s, &planner, &source, &local);
+    if (status == TERN_OK) {
+        status = ti_job_decide(job, planner, source, now_s, ran_s, &local);
+    }
+    if (status == TERN_OK) {
+        return TERN_OK;
+    }
+    if (status == TERN_NOMEM) {
+        return ti_fail(err, status, local.module, local.offset, "%s", local.message);
+    }
+    if (job->plan.made_s) {
+        *changed = false;
+        return TERN_OK;
+    }
+    char why[TI_WHY_TEXT];
+    snprintf(why, sizeof why, "no forecast: %.120s", local.message);
+    return ti_job_decide_now(job, now_s, why, err);
+}
+
+static tern_status plan_one(ti_jobd *d, ti_job *job, int64_t now_s, uint32_t ran_s,
+                            tern_err *err)
+{
+    bool changed, done;
+    TI_TRY(decide(d, job, now_s, ran_s, &changed, err));
+    if (!changed) {
+        return TERN_OK;
+    }
+    TI_TRY(ti_queue_plan(d->queue, &done, job, err));
+    return TERN_OK;
+}
+
+static tern_status replan_page(ti_jobd *d, const ti_jobs *page, int64_t now_s, size_t *n,
+                               tern_err *err)
+{
+    for (size_t i = 0; i < page->n; i++) {
+        ti_job *job = &page->items[i];
+        if (job->state == TI_JOB_RUNNING || job->state == TI_JOB_SUSPENDED) {
+            ti_job_view view = {.now_s = now_s};
+            ti_job_run run = {0};
+            if (!(job->flags & TI_JOB_INTERRUPTIBLE)) {
+                continue;
+            }
+            d->io->look(d->io->self, job, &view, &run);
+            TI_TRY(plan_one(d, job, now_s, view.ran_s, err));
+        } else {
+            TI_TRY(plan_one(d, job, now_s, 0, err));
+        }
+        ++*n;
+    }
+    return TERN_OK;
+}
+
+static tern_status replan_all(ti_jobd *d, ti_which which, int64_t now_s, size_t *n,
+                              tern_err *err)
+{
+    enum { PAGE = 4096 };
+    int64_t after = 0;
+    for (bool more = true; more;) {
+        ti_jobs page;
+        TI_TRY(ti_queue_list(d->queue, &page, which, now_s, after, PAGE, err));
+        tern_status status = replan_page(d, &page, now_s, n, err);
+        more = page.n == PAGE;
+        after = more ? page.items[page.n - 1].id : after;
+        ti_jobs_free(&page);
+        TI_TRY(status);
+    }
+    return TERN_OK;
+}
+
+tern_status ti_jobd_replan(ti_jobd *d, int64_t now_s, size_t *n, tern_err *err)
+{
+    size_t counted = 0;
+    TI_TRY(ti_queue_begin(d->queue, err));
+    tern_status status = replan_all(d, TI_JOBS_WAITING, now_s, &counted, err);
+    if (status == TERN_OK) {
+        status = replan_all(d, TI_JOBS_ACTIVE, now_s, &counted, err);
+    }
+    if (status == TERN_OK) {
+        status = ti_queue_commit(d->queue, err);
+    }
+    if (status != TERN_OK) {
+        ti_queue_rollback(d->queue);
+        return status;
+    }
+    d->replanned_s = now_s;
+    if (n) {
+        *n = counted;
+    }
+    return TERN_OK;
+}
+
+/* --- doing ----------------------------------------------------------------------------------
+ */
+
+static tern_status start(round_state *r, ti_job *job, tern_err *err)
+{
+    ti_jobd *d = r->d;
+    ti_job_process keeper;
+    tern_err local = {.status = TERN_OK};
+    bool done = false;
+    if (d->io->prepare(d->io->self, job, job->attempt + 1, &keeper, &local) != TERN_OK) {
+        tell(d, job, TI_ACT_START, &local);
+        wake_at(r, r->now_s + TI_JOBD_RETRY_S);
+        return local.status == TERN_CANCELLED
+                   ? ti_fail(err, TERN_CANCELLED, "jobs", TI_NO_OFFSET, "%s", local.message)
+                   : TERN_OK;
+    }
+    tern_status status = ti_queue_claim(d->queue, &done, job, &keeper, err);
+    d->io->release(d->io->self, status == TERN_OK && done);
+    TI_TRY(status);
+    if (done) {
+        r->running++;
+        tell(d, job, TI_ACT_START, NULL);
+    }
+    return TERN_OK;
+}
+
+static tern_status move(round_state *r, ti_job *job, ti_act act, ti_job_state state,
+                        tern_err *err)
+{
+    bool done;
+    TI_TRY(ti_queue_move(r->d->queue, &done, job, state, err));
+    if (done) {
+        tell(r->d, job, act, NULL);
+    }
+    wake_at(r, r->now_s); /* a place may be free now, or a job due */
+    return TERN_OK;
+}
+
+static tern_status signal_keeper(round_state *r, ti_job *job, ti_act act, tern_err *err)
+{
+    tern_err local = {.status = TERN_OK};
+    bool done;
+    ti_job_state next = act == TI_ACT_SUSPEND  ? TI_JOB_SUSPENDED
+                        : act == TI_ACT_RESUME ? TI_JOB_RUNNING
+                                               : job->state;
+    tern_status status = r->d->io->signal(r->d->io->self, job, act, &local);
+    wake_at(r, r->now_s + TI_JOBD_RETRY_S); /* to see that it was obeyed */
+    if (status != TERN_OK) {
+        tell(r->d, job, act, &local);
+        return status == TERN_CANCELLED
+                   ? ti_fail(err, status, "jobs", TI_NO_OFFSET, "%s", local.message)
+                   : TERN_OK;
+    }
+    if (next != job->state) {
+        TI_TRY(ti_queue_move(r->d->queue, &done, job, next, err));
+        tell(r->d, job, act, NULL);
+    }
+    return TERN_OK;
+}
+
+/* Puts a job back: what its last attempt left behind is forgotten. */
+static tern_status requeue(round_state *r, ti_job *job, tern_err *err)
+{
+    job->plan.made_s = 0;
+    job->keeper = (ti_job_process){0};
+    job->run = (ti_job_run){0};
+    return move(r, job, TI_ACT_REQUEUE, TI_JOB_WAITING, err);
+}
+
+static tern_status act_on(round_state *r, ti_job *job, const ti_job_view *view, ti_act act,
+                          tern_err *err)
+{
+    switch (act) {
+    case TI_ACT_PLAN:
+        return plan_one(r->d, job, r->now_s, view->ran_s, err);
+    case TI_ACT_START:
+        return start(r, job, err);
+    case TI_ACT_SUSPEND:
+    case TI_ACT_RESUME:
+    case TI_ACT_TERMINATE:
+        return signal_keeper(r, job, act, err);
+    case TI_ACT_FINISH:
+        return move(r, job, act, ti_job_end_state(job, job->run.exit_code), err);
+    case TI_ACT_REQUEUE:
+        return requeue(r, job, err);
+    case TI_ACT_INTERRUPT:
+        return move(r, job, act, TI_JOB_INTERRUPTED, err);
+    case TI_ACT_CANCEL:
+        return move(r, job, act, TI_JOB_CANCELLED, err);
+    case TI_ACT_MISS:
+        return move(r, job, act, TI_JOB_MISSED, err);
+    case TI_ACT_NONE:
+        break;
+    }
+    return TERN_OK;
+}
+
+/* Asks what comes next and does it; after a plan it asks once more. */
+static tern_status attend(round_state *r, ti_job *job, tern_err *err)
+{
+    for (int i = 0; i < 2; i++) {
+        ti_job_view view = {.now_s = r->now_s};
+        int64_t wake_s;
+        if (ti_job_is_active(job->state)) {
+            ti_job_run run = job->run;
+            r->d->io->look(r->d->io->self, job, &view, &run);
+            job->run = run;
+        }
+        if (job->flags & TI_JOB_INTERRUPTIBLE) {
+            ti_job_look_at_plan(&view, job);
+        }
+        view.place = r->d->parallel == 0 || r->running < r->d->parallel;
+        ti_act act = ti_job_step(job, &view, &wake_s);
+        wake_at(r, wake_s);
+        TI_TRY(act_on(r, job, &view, act, err));
+        if (act != TI_ACT_PLAN) {
+            break;
+        }
+    }
+    return TERN_OK;
+}
+
+static tern_status attend_all(round_state *r, ti_which which, tern_err *err)
+{
+    int64_t after = 0;
+    for (bool more = true; more;) {
+        ti_jobs page;
+        tern_status status = TERN_OK;
+        TI_TRY(ti_queue_list(r->d->queue, &page, which, r->now_s, after, TI_JOBD_PAGE, err));
+        for (size_t i = 0; i < page.n && status == TERN_OK; i++) {
+            if (which == TI_JOBS_ACTIVE && page.items[i].state == TI_JOB_RUNNING) {
+                r->running++;
+            }
+            status = attend(r, &page.items[i], err);
+        }
+        /* Due jobs come by urgency, so that there is no next page of them; the next round. */
+        more = page.n == TI_JOBD_PAGE && which != TI_JOBS_DUE;
+        after = page.n > 0 ? page.items[page.n - 1].id : after;
+        if (which == TI_JOBS_DUE && page.n == TI_JOBD_PAGE) {
+            wake_at(r, r->now_s + 1);
+        }
+        ti_jobs_free(&page);
+        TI_TRY(status);
+    }
+    return TERN_OK;
+}
+
+tern_status ti_jobd_round(ti_jobd *jobd, int64_t *wake_s, tern_err *err)
+{
+    round_state r = {.d = jobd, .now_s = jobd->io->now(jobd->io->self), .wake_s = INT64_MAX};
+    int64_t queue_s;
+    int64_t age_s = r.now_s - jobd->replanned_s;
+    if (age_s >= TI_JOBD_REPLAN_S || age_s < 0) { /* or the clock went back */
+        TI_TRY(ti_jobd_replan(jobd, r.now_s, NULL, err));
+    }
+    TI_TRY(attend_all(&r, TI_JOBS_ACTIVE, err));
+    TI_TRY(attend_all(&r, TI_JOBS_DUE, err));
+    TI_TRY(ti_queue_wake(jobd->queue, &queue_s, r.now_s, err));
+    wake_at(&r, queue_s);
+    wake_at(&r, jobd->replanned_s + TI_JOBD_REPLAN_S);
+    *wake_s = r.wake_s;
+    return TERN_OK;
+}
