@@ -16,9 +16,15 @@ RUNS = os.environ.get("TERN_RUNS", os.path.join(HERE, "..", "build", "runs"))
 
 
 def load_recipe(name):
+    """A recipe; what it does not say, the one that it names as its `base` does."""
     path = name if os.path.exists(name) else os.path.join(HERE, "recipes", name + ".json")
     with open(path, encoding="utf-8") as f:
         recipe = json.load(f)
+    if "base" in recipe:
+        base = load_recipe(recipe["base"])
+        for part in ("network", "run", "about"):
+            recipe[part] = {**base.get(part, {}), **recipe.get(part, {})}
+        recipe = {**base, **recipe}
     recipe["name"] = os.path.splitext(os.path.basename(path))[0]
     return recipe
 
