@@ -105,6 +105,10 @@ static tern_status choose(const ti_source_kind **kind, const ti_open_desk *d,
                      : ti_fail(err, TERN_USAGE, "grid", TI_NO_OFFSET,
                                "there is no source '%.40s'", said);
     }
+    if (args->file) { /* whoever names a file means it: what it lacks is then said */
+        *kind = &ti_source_file;
+        return TERN_OK;
+    }
     for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
         const ti_source_kind *candidate = ti_source_kind_find(order[i]);
         if (is_ready(d, args, candidate, basis)) {
