@@ -189,6 +189,7 @@ static tern_status open_parts(ti_open_desk *d, const ti_desk_args *args, const c
     if (kind->network && !args->offline) {
         TI_TRY(ti_client_open(&d->client, err));
         d->client.retries = args->retries;
+        d->client.timeout_s = args->timeout_s;
         d->http = (ti_http){.get = ti_client_get, .self = &d->client};
     }
     ti_desk_settings(&settings, kind, args, &d->keys, &d->grid, basis);

@@ -18,7 +18,7 @@
 typedef struct ti_desk_args {
     const char *source, *file, *column, *basis, *grid, *at;
     bool offline, refresh;
-    uint32_t retries;
+    uint32_t retries, timeout_s;
 } ti_desk_args;
 
 #define TI_SOURCE_NAMES \
@@ -53,15 +53,18 @@ typedef struct ti_desk_args {
     {.type = TI_OPT_U32, .name = "retries", .metavar = "N",                                    \
      .help = "how often to ask again when a service does not answer", .max = 10,               \
      .offset = offsetof(S, m.retries)},                                                        \
+    {.type = TI_OPT_U32, .name = "timeout", .metavar = "SECONDS",                              \
+     .help = "how long a service may take for an answer", .min = 1, .max = 600,                \
+     .offset = offsetof(S, m.timeout_s)},                                                      \
     {.type = TI_OPT_STR, .name = "at", .metavar = "MOMENT",                                    \
      .help = "take this for now (2026-01-31T12:00Z); for files of the past",                   \
      .fallback = "the clock", .offset = offsetof(S, m.at)}
 /* clang-format on */
 
 /* Where parsing starts. */
-#define TI_DESK_DEFAULTS             \
-    {                                \
-        .retries = TI_CLIENT_RETRIES \
+#define TI_DESK_DEFAULTS                                               \
+    {                                                                  \
+        .retries = TI_CLIENT_RETRIES, .timeout_s = TI_CLIENT_TIMEOUT_S \
     }
 
 /* A desk and all that it stands on.  Not to be copied. */
