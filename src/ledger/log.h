@@ -22,9 +22,11 @@
 
 typedef struct ti_log ti_log;
 
-/* Asks witnesses: may append signature lines over the checkpoint's text.  A failure stops the
- * publication (what is durable stays so). */
-typedef tern_status (*ti_log_cosign_fn)(void *user, ti_buf *lines, ti_str text, tern_err *err);
+/* Asks witnesses about a new head: *note is the signed note that is about to be published, with
+ * `text` as its text; signature lines may be appended to it.  ti_log_growth() gives the proofs.
+ * A failure stops the publication (what is durable stays so). */
+typedef tern_status (*ti_log_cosign_fn)(void *user, ti_log *log, ti_buf *note, ti_str text,
+                                        tern_err *err);
 
 typedef struct ti_log_opts {
     const ti_log_io *io; /* NULL = the system's */
@@ -54,7 +56,8 @@ tern_status ti_log_create(const char *dir, const char *origin, const ti_log_opts
 bool ti_log_exists(const char *dir);
 
 /* Takes a log for writing: locks it, recovers what a crash left (a torn tail of the WAL is
- * cut), and publishes what was durable and not yet published. Errors: TERN_UNAVAILABLE when
+ * cut), and publishes what was durable and not yet published (unless cosigning it fails: then
+ * that is left to the next publication).  Errors: TERN_UNAVAILABLE when
  * another process has it; TERN_CORRUPT naming the damaged file; TERN_NO when the lock store has
  * signed more or something else than is here. */
 tern_status ti_log_open(ti_log **out, const char *dir, const ti_log_opts *opts, tern_err *err);
@@ -80,6 +83,16 @@ tern_status ti_log_wait(ti_log *log, uint64_t index, tern_err *err);
  * nothing is new.  Thread-safe; appending goes on meanwhile.
  * Errors: TERN_IO and TERN_NO (fatal), TERN_NOMEM, TERN_UNAVAILABLE when cosign failed. */
 tern_status ti_log_publish(ti_log *log, tern_err *err);
+
+/* Asks the witnesses again about the head that was signed last, and publishes it with what they
+ * say now.  Thread-safe.  Errors: those of ti_log_publish(). */
+tern_status ti_log_cosign(ti_log *log, tern_err *err);
+
+/* For a ti_log_cosign_fn, while it is called: the proof that the tree of the new head begins
+ * with that of the first `size` entries.
+ * Errors: TERN_USAGE for a larger size, TERN_CORRUPT naming a damaged file, TERN_IO,
+ * TERN_NOMEM. */
+tern_status ti_log_growth(ti_log *log, ti_proof *out, uint64_t size, tern_err *err);
 
 /* Entries that are durable, and entries under the published checkpoint. */
 uint64_t ti_log_durable(ti_log *log);

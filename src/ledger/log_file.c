@@ -121,6 +121,23 @@ tern_status ti_log_replace(ti_log_at *at, const char *name, const void *bytes, s
     return r < 0 ? ti_log_failed(err, r, "write", path) : TERN_OK;
 }
 
+tern_status ti_log_take_lock(int *out, const ti_log_io *io, const char *path, tern_err *err)
+{
+    int file = io->open(io->user, path, TI_IO_WRITE | TI_IO_CREATE);
+    if (file < 0) {
+        return ti_log_failed(err, file, "open", path);
+    }
+    int r = io->lock(io->user, file);
+    if (r < 0) {
+        (void)io->close(io->user, file);
+        return r == -EWOULDBLOCK ? ti_fail(err, TERN_UNAVAILABLE, "log", TI_NO_OFFSET,
+                                           "another process has '%s'", path)
+                                 : ti_log_failed(err, r, "lock", path);
+    }
+    *out = file;
+    return TERN_OK;
+}
+
 /* A directory that is there may have been made by a process that died before it was durable.
  * Those that belong to somebody else and cannot be opened were there before any of ours. */
 static int sync_parent(const ti_log_io *io, char *path, bool made)

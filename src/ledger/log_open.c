@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Opening a log for writing: what a crash left is completed, what it cannot have left refused.
  */
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,25 +9,6 @@
 #include "ledger/log_parts.h"
 
 enum { SEGMENT_BYTES = 64 << 20, PENDING_BYTES = 64 << 20, REWRITE_BYTES = 1 << 20 };
-
-/* --- locks ------------------------------------------------------------------------------- */
-
-static tern_status take_lock(int *out, const ti_log_io *io, const char *path, tern_err *err)
-{
-    int file = io->open(io->user, path, TI_IO_WRITE | TI_IO_CREATE);
-    if (file < 0) {
-        return ti_log_failed(err, file, "open", path);
-    }
-    int r = io->lock(io->user, file);
-    if (r < 0) {
-        (void)io->close(io->user, file);
-        return r == -EWOULDBLOCK ? ti_fail(err, TERN_UNAVAILABLE, "log", TI_NO_OFFSET,
-                                           "another process has '%s'", path)
-                                 : ti_log_failed(err, r, "lock", path);
-    }
-    *out = file;
-    return TERN_OK;
-}
 
 /* A process that died may have left names that can be read and are not yet durable.  What is
  * decided from now on rests on them.  (The WAL's entries are written again: rewrite_wal().) */
@@ -256,9 +236,7 @@ static tern_status check_published(ti_log *log, tern_err *err)
         return ti_fail(err, TERN_NO, "log", TI_NO_OFFSET,
                        "'%s' is not what the lock store has signed", path);
     }
-    if (c.size == log->signed_at.size) {
-        log->published = c.size;
-    }
+    log->published = c.size;
     return TERN_OK;
 }
 
@@ -268,7 +246,7 @@ static tern_status open_store(ti_log *log, tern_err *err)
     TI_TRY(ti_log_store_open(&log->store, &log->at, &log->opts, err));
     ti_log_store_name(log->store_name, log->signer.pub.name);
     const char *path = ti_log_name(&log->store, "%s.lock", log->store_name);
-    TI_TRY(take_lock(&log->store_lock, log->io, path, err));
+    TI_TRY(ti_log_take_lock(&log->store_lock, log->io, path, err));
     TI_TRY(settle_names(log, err));
     path = ti_log_name(&log->store, "%s", log->store_name);
     TI_TRY(ti_log_read_signed(&log->signed_at, &log->signed_note, log->io, path,
@@ -300,7 +278,7 @@ static tern_status load_tree(ti_log *log, tern_err *err)
 static tern_status recover(ti_log *log, tern_err *err)
 {
     uint64_t torn = 0;
-    TI_TRY(take_lock(&log->lock, log->io, ti_log_name(&log->at, "state/lock"), err));
+    TI_TRY(ti_log_take_lock(&log->lock, log->io, ti_log_name(&log->at, "state/lock"), err));
     TI_TRY(ti_log_read_key(&log->signer, &log->at, err));
     TI_TRY(open_store(log, err));
     TI_TRY(load_tree(log, err));
@@ -314,7 +292,9 @@ static tern_status recover(ti_log *log, tern_err *err)
     }
     TI_TRY(rewrite_wal(log, err));
     ti_log_settle(log, log->tree->size);
-    return ti_log_publish(log, err);
+    tern_status status = ti_log_publish(log, err);
+    /* Witnesses who do not answer keep nobody from appending. */
+    return status == TERN_UNAVAILABLE && log->opts.cosign ? TERN_OK : status;
 }
 
 static tern_status open_names(ti_log *log, const char *dir, tern_err *err)

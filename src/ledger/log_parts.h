@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ledger/log_parts.h - what the files of the log share: log_file.c, wal.c, log_tree.c,
- * log_open.c, log_write.c, log_view.c, log_fsck*.c. */
+ * log_open.c, log_write.c, log_view.c, log_fsck*.c; the files and locks also of the witness. */
 #ifndef TI_LEDGER_LOG_PARTS_H
 #define TI_LEDGER_LOG_PARTS_H
 
@@ -44,6 +44,10 @@ tern_status ti_log_read(ti_buf *out, const ti_log_io *io, const char *path, size
  * sync, rename, sync of the directory.  `name` is in `at`'s directory itself. */
 tern_status ti_log_replace(ti_log_at *at, const char *name, const void *bytes, size_t len,
                            bool secret, tern_err *err);
+
+/* Takes a file, which is made, for this process; closing *out gives it back.
+ * Errors: TERN_UNAVAILABLE when another process has it; TERN_IO. */
+tern_status ti_log_take_lock(int *out, const ti_log_io *io, const char *path, tern_err *err);
 
 /* Makes a directory and those above it; `durable`: and their names. */
 tern_status ti_log_make_dirs(const ti_log_io *io, const char *path, bool secret, bool durable,

@@ -223,6 +223,27 @@ static tern_status check_store(ti_log *log, tern_err *err)
     return status;
 }
 
+/* Publishes what was signed last, with what the witnesses say of it. */
+static tern_status put_checkpoint(ti_log *log, tern_err *err)
+{
+    ti_buf public = {0};
+    ti_buf_add(&public, log->signed_note.data, log->signed_note.len);
+    tern_status status = public.failed ? ti_fail_nomem(err, "log", 1, "a checkpoint") : TERN_OK;
+    if (status == TERN_OK && log->opts.cosign) {
+        const char *end = strstr(log->signed_note.data, "\n\n");
+        ti_str text = {log->signed_note.data, (size_t)(end + 1 - log->signed_note.data)};
+        status = log->opts.cosign(log->opts.cosign_user, log, &public, text, err);
+        if (status != TERN_OK && status != TERN_NOMEM) {
+            status = TERN_UNAVAILABLE; /* not fatal: nothing of ours has failed */
+        }
+    }
+    if (status == TERN_OK) {
+        status = ti_log_replace(&log->at, "checkpoint", public.data, public.len, false, err);
+    }
+    ti_buf_free(&public);
+    return status;
+}
+
 /* Steps 4 to 6 of the order in log.h. */
 static tern_status sign_and_publish(ti_log *log, const ti_checkpoint *head, ti_buf *note,
                                     tern_err *err)
@@ -236,21 +257,21 @@ static tern_status sign_and_publish(ti_log *log, const ti_checkpoint *head, ti_b
         *note = swap;
         log->signed_at = *head;
     }
-    ti_buf public = {0};
-    ti_buf_add(&public, log->signed_note.data, log->signed_note.len);
-    tern_status status = public.failed ? ti_fail_nomem(err, "log", 1, "a checkpoint") : TERN_OK;
-    if (status == TERN_OK && log->opts.cosign) {
-        const char *end = strstr(log->signed_note.data, "\n\n");
-        ti_str text = {log->signed_note.data, (size_t)(end + 1 - log->signed_note.data)};
-        status = log->opts.cosign(log->opts.cosign_user, &public, text, err);
-        if (status != TERN_OK && status != TERN_NOMEM) {
-            status = TERN_UNAVAILABLE; /* not fatal: nothing of ours has failed */
-        }
+    return put_checkpoint(log, err);
+}
+
+tern_status ti_log_growth(ti_log *log, ti_proof *out, uint64_t size, tern_err *err)
+{
+    ti_tiles *tiles = malloc(sizeof *tiles);
+    if (!tiles) {
+        return ti_fail_nomem(err, "log", sizeof *tiles, "tiles");
     }
-    if (status == TERN_OK) {
-        status = ti_log_replace(&log->at, "checkpoint", public.data, public.len, false, err);
-    }
-    ti_buf_free(&public);
+    ti_tile_source source = {ti_log_tile_source, &log->at};
+    ti_tiles_start(tiles, source, log->tree->size);
+    ti_nodes nodes = ti_tiles_nodes(tiles);
+    tern_status status =
+        ti_merkle_consistency(out, &nodes, NULL, size, log->signed_at.size, err);
+    free(tiles);
     return status;
 }
 
@@ -274,6 +295,20 @@ static tern_status publish(ti_log *log, uint64_t size, tern_err *err)
     return status;
 }
 
+/* Notes what became of a publication up to `size`. */
+static tern_status published(ti_log *log, tern_status status, uint64_t size,
+                             const tern_err *why)
+{
+    if (status == TERN_OK) {
+        pthread_mutex_lock(&log->mutex);
+        log->published = size;
+        pthread_mutex_unlock(&log->mutex);
+    } else if (status == TERN_IO || status == TERN_NO) {
+        (void)ti_log_die(log, why);
+    }
+    return status;
+}
+
 tern_status ti_log_publish(ti_log *log, tern_err *err)
 {
     tern_err why = {0};
@@ -285,14 +320,25 @@ tern_status ti_log_publish(ti_log *log, tern_err *err)
     bool old = size == log->published;
     pthread_mutex_unlock(&log->mutex);
     if (status == TERN_OK && !old) {
-        status = publish(log, size, &why);
-        if (status == TERN_OK) {
-            pthread_mutex_lock(&log->mutex);
-            log->published = size;
-            pthread_mutex_unlock(&log->mutex);
-        } else if (status == TERN_IO || status == TERN_NO) {
-            (void)ti_log_die(log, &why);
-        }
+        status = published(log, publish(log, size, &why), size, &why);
+    }
+    pthread_mutex_unlock(&log->publishing);
+    if (status != TERN_OK && err) {
+        *err = why;
+    }
+    return status;
+}
+
+tern_status ti_log_cosign(ti_log *log, tern_err *err)
+{
+    tern_err why = {0};
+    TI_ASSERT(log->magic == TI_LOG_MAGIC);
+    pthread_mutex_lock(&log->publishing);
+    pthread_mutex_lock(&log->mutex);
+    tern_status status = log->dead ? dead(log, &why) : TERN_OK;
+    pthread_mutex_unlock(&log->mutex);
+    if (status == TERN_OK) {
+        status = published(log, put_checkpoint(log, &why), log->signed_at.size, &why);
     }
     pthread_mutex_unlock(&log->publishing);
     if (status != TERN_OK && err) {
@@ -312,7 +358,7 @@ uint64_t ti_log_durable(ti_log *log)
 uint64_t ti_log_published(ti_log *log)
 {
     pthread_mutex_lock(&log->mutex);
-    uint64_t n = log->published;
+    uint64_t n = log->published == UINT64_MAX ? 0 : log->published; /* no checkpoint yet */
     pthread_mutex_unlock(&log->mutex);
     return n;
 }

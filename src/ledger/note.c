@@ -189,6 +189,30 @@ tern_status ti_note_check(const ti_signed_note *note, const ti_note_key *keys, s
                          n == 1 ? keys[0].name : "any of the keys");
 }
 
+bool ti_note_names(const ti_signed_note *note, const ti_note_key *key)
+{
+    for (uint32_t i = 0; i < note->n; i++) {
+        if (is_by(&note->sigs[i], key)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void ti_note_copy_sig(ti_buf *out, const ti_signed_note *note, const ti_note_key *key)
+{
+    for (uint32_t i = 0; i < note->n; i++) {
+        if (is_by(&note->sigs[i], key)) {
+            ti_buf_adds(out, dash);
+            ti_buf_add(out, note->sigs[i].name.data, note->sigs[i].name.len);
+            ti_buf_addc(out, ' ');
+            ti_buf_add(out, note->sigs[i].base64.data, note->sigs[i].base64.len);
+            ti_buf_addc(out, '\n');
+            return;
+        }
+    }
+}
+
 tern_status ti_note_open(ti_str *text, const char *note, size_t len, const ti_note_key *key,
                          tern_err *err)
 {

@@ -111,6 +111,13 @@ tern_status ti_note_parse(ti_signed_note *out, const char *text, size_t len, ter
 tern_status ti_note_check(const ti_signed_note *note, const ti_note_key *keys, size_t n,
                           bool *valid, uint64_t *times_s, tern_err *err);
 
+/* True when a signature line names this key. */
+bool ti_note_names(const ti_signed_note *note, const ti_note_key *key);
+
+/* Appends the first signature line that names this key, if there is one, without looking at the
+ * signature.  Only one, so that nobody fills a note with his own. */
+void ti_note_copy_sig(ti_buf *out, const ti_signed_note *note, const ti_note_key *key);
+
 /* Parses and checks against one key; *text receives the signed text, which points into `note`.
  * Errors: those of both. */
 tern_status ti_note_open(ti_str *text, const char *note, size_t len, const ti_note_key *key,
