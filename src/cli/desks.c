@@ -76,13 +76,21 @@ static const char *split(const char *zone, const ti_source_kind **kind)
     return zone;
 }
 
+/* --basis holds for every source, and one that has another says so; that of the environment
+ * only for those that do not say theirs. */
+static const ti_basis *basis_for(const ti_source_kind *kind, const ti_desk_args *args,
+                                 const ti_basis *basis)
+{
+    return args->basis || kind->basis_declared ? basis : NULL;
+}
+
 /* True when a source of that kind could be asked about the zone. */
 static bool is_ready(const ti_open_desk *d, const ti_desk_args *args,
                      const ti_source_kind *kind, const ti_basis *basis)
 {
     ti_source source;
     ti_source_settings settings;
-    ti_desk_settings(&settings, kind, args, &d->keys, &d->grid, basis);
+    ti_desk_settings(&settings, kind, args, &d->keys, &d->grid, basis_for(kind, args, basis));
     if (ti_source_open(&source, kind->name, &settings, NULL, NULL) != TERN_OK) {
         return false;
     }
@@ -192,7 +200,7 @@ static tern_status open_parts(ti_open_desk *d, const ti_desk_args *args, const c
         d->client.timeout_s = args->timeout_s;
         d->http = (ti_http){.get = ti_client_get, .self = &d->client};
     }
-    ti_desk_settings(&settings, kind, args, &d->keys, &d->grid, basis);
+    ti_desk_settings(&settings, kind, args, &d->keys, &d->grid, basis_for(kind, args, basis));
     TI_TRY(ti_source_open(&d->source, kind->name, &settings, &d->http, err));
     if (kind->network) {
         find_cache(d);
