@@ -132,16 +132,16 @@ static bool add_headers(struct MHD_Response *r, const ti_buf *headers)
 /* Pages of those sites may read it. */
 static bool add_origin(struct MHD_Response *r, const ti_web_reply *reply)
 {
+    static const char name[] = "Access-Control-Allow-Origin";
     bool listed;
+    const char *origins = reply->web->opts.origins;
     const char *origin = ti_web_header(&reply->request, "Origin");
-    if (!reply->web->opts.origins) {
-        return true;
+    if (!origins || strcmp(origins, "*") == 0) {
+        return !origins || MHD_add_response_header(r, name, "*") == MHD_YES;
     }
     (void)MHD_add_response_header(r, "Vary", "Origin");
-    if (!origin || !ti_web_origin_ours(origin, NULL, reply->web->opts.origins, &listed)) {
-        return true;
-    }
-    return MHD_add_response_header(r, "Access-Control-Allow-Origin", origin) == MHD_YES;
+    return !origin || !ti_web_origin_ours(origin, NULL, origins, &listed) ||
+           MHD_add_response_header(r, name, origin) == MHD_YES;
 }
 
 static bool add_head(struct MHD_Response *r, const ti_web_reply *reply)

@@ -47,8 +47,20 @@ for path in '' vkey state/key tile/ tile/0/002 tile/0/001.p/45 tile/../state/key
 done
 curl -s -m 20 -I "${url}checkpoint" | grep -qi '^content-type: text/plain; charset=utf-8' ||
     fault "the checkpoint's type"
-code=$(curl -s -m 20 -o got -w '%{http_code}' -X POST "${url}checkpoint")
+
+# has PATH HEADER
+has()
+{
+    curl -s -m 20 -I "$url$1" | tr -d '\r' | grep -qix "$2" || fault "$1: no '$2'"
+}
+has checkpoint 'cache-control: no-cache'
+has checkpoint 'access-control-allow-origin: \*'
+has tile/0/000 'cache-control: public, max-age=31536000, immutable'
+has tile/0/000 'content-type: application/octet-stream'
+has tile/0/000 'content-length: 8192'
+code=$(curl -s -m 20 -o got -D head -w '%{http_code}' -X POST "${url}checkpoint")
 [ "$code" = 405 ] || fault "POST: $code"
+tr -d '\r' <head | grep -qix 'allow: GET, HEAD' || fault "POST: no Allow"
 echo more | "$tern" log append log >/dev/null || fault "cannot append while it is served"
 is 200 checkpoint log/checkpoint
 printf X | dd of=log/tile/entries/000 bs=1 seek=30 conv=notrunc 2>/dev/null

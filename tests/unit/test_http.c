@@ -612,6 +612,10 @@ static void test_origins(void **state)
     assert_null(strstr(answer, "Access-Control"));
     free(answer);
     stop(&s);
+    start(&s, (ti_web_opts){.origins = "*", .hosts = "*"});
+    expect(&s, "GET /path HTTP/1.1\r\nHost: any.example\r\nConnection: close\r\n\r\n",
+           "HTTP/1.1 200", "Access-Control-Allow-Origin: *\r\n");
+    stop(&s);
 }
 
 /* --- sources and streams -------------------------------------------------------------------
