@@ -21,6 +21,7 @@
 #ifndef TERN_TERN_H
 #define TERN_TERN_H
 
+#include "tern/embed.h"
 #include "tern/model.h"
 #include "tern/session.h"
 #include "tern/status.h"
