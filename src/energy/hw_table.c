@@ -163,25 +163,22 @@ static tern_status read_servers(ti_hw_table *t, reader *r)
     return TERN_OK;
 }
 
-tern_status ti_hw_table_parse(ti_hw_table *out, const char *cpus, size_t cpus_len,
-                              const char *servers, size_t servers_len, tern_err *err)
+/* Reads the rows of processors that `a` stands before, and all servers. */
+static tern_status read_tables(ti_hw_table *out, reader *a, size_t n_cpus, const char *servers,
+                               size_t servers_len)
 {
     ti_hw_table t = {0};
-    reader a = {.err = err}, b = {.err = err};
-    size_t n_cpus = 0, n_servers = 0;
-    tern_status status = open_table(&a, cpus, cpus_len, CPU_HEADER, &n_cpus);
+    reader b = {.err = a->err};
+    size_t n_servers = 0;
+    TI_TRY(open_table(&b, servers, servers_len, SERVER_HEADER, &n_servers));
+    t.cpus = ti_arena_calloc(&t.arena, n_cpus + 1, sizeof *t.cpus);
+    t.servers = ti_arena_calloc(&t.arena, n_servers + 1, sizeof *t.servers);
+    tern_status status =
+        t.cpus && t.servers
+            ? TERN_OK
+            : ti_fail_nomem(a->err, "hardware", n_cpus * sizeof *t.cpus, "the tables");
     if (status == TERN_OK) {
-        status = open_table(&b, servers, servers_len, SERVER_HEADER, &n_servers);
-    }
-    if (status == TERN_OK) {
-        t.cpus = ti_arena_calloc(&t.arena, n_cpus + 1, sizeof *t.cpus);
-        t.servers = ti_arena_calloc(&t.arena, n_servers + 1, sizeof *t.servers);
-        if (!t.cpus || !t.servers) {
-            status = ti_fail_nomem(err, "hardware", n_cpus * sizeof *t.cpus, "the tables");
-        }
-    }
-    if (status == TERN_OK) {
-        status = read_cpus(&t, &a);
+        status = read_cpus(&t, a);
     }
     if (status == TERN_OK) {
         status = read_servers(&t, &b);
@@ -194,10 +191,60 @@ tern_status ti_hw_table_parse(ti_hw_table *out, const char *cpus, size_t cpus_le
     return TERN_OK;
 }
 
+tern_status ti_hw_table_parse(ti_hw_table *out, const char *cpus, size_t cpus_len,
+                              const char *servers, size_t servers_len, tern_err *err)
+{
+    reader a = {.err = err};
+    size_t n_cpus = 0;
+    TI_TRY(open_table(&a, cpus, cpus_len, CPU_HEADER, &n_cpus));
+    return read_tables(out, &a, n_cpus, servers, servers_len);
+}
+
 tern_status ti_hw_table_builtin(ti_hw_table *out, tern_err *err)
 {
     return ti_hw_table_parse(out, (const char *)ti_hw_cpus_csv, ti_hw_cpus_csv_len,
                              (const char *)ti_hw_servers_csv, ti_hw_servers_csv_len, err);
+}
+
+/* Lets `r` stand before the row of a processor in the sorted text, and end after it; false when
+ * there is none. */
+static bool find_row(reader *r, ti_str name)
+{
+    size_t end = r->len;
+    while (r->at < end) {
+        size_t row = r->at + (end - r->at) / 2;
+        while (row > r->at && r->text[row - 1] != '\n') {
+            row--;
+        }
+        const char *stop = memchr(r->text + row, '\n', end - row);
+        const char *comma = memchr(r->text + row, ',', end - row);
+        if (!stop || !comma) {
+            break;
+        }
+        size_t next = (size_t)(stop + 1 - r->text);
+        ti_str found = {.data = r->text + row, .len = (size_t)(comma - (r->text + row))};
+        int c = compare(found, name);
+        if (c == 0) {
+            r->at = row;
+            r->len = next;
+            return true;
+        }
+        r->at = c < 0 ? next : r->at;
+        end = c < 0 ? end : row;
+    }
+    r->at = r->len;
+    return false;
+}
+
+tern_status ti_hw_table_for(ti_hw_table *out, const ti_host *host, tern_err *err)
+{
+    ti_str name = {.data = host->name, .len = strlen(host->name)};
+    reader a = {.text = (const char *)ti_hw_cpus_csv,
+                .len = ti_hw_cpus_csv_len,
+                .at = sizeof CPU_HEADER - 1,
+                .err = err};
+    size_t n_cpus = find_row(&a, name) ? 1 : 0;
+    return read_tables(out, &a, n_cpus, (const char *)ti_hw_servers_csv, ti_hw_servers_csv_len);
 }
 
 void ti_hw_table_free(ti_hw_table *table)

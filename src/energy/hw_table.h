@@ -50,6 +50,10 @@ tern_status ti_hw_table_parse(ti_hw_table *out, const char *cpus, size_t cpus_le
 /* The tables that are built in. */
 tern_status ti_hw_table_builtin(ti_hw_table *out, tern_err *err);
 
+/* Of these only what ti_hw_find_cpu() can find for this host: for one answer, a quarter of a
+ * millisecond is too long to read three thousand names.  Errors: the same. */
+tern_status ti_hw_table_for(ti_hw_table *out, const ti_host *host, tern_err *err);
+
 /* Zeroed is allowed. */
 void ti_hw_table_free(ti_hw_table *table);
 

@@ -300,7 +300,7 @@ static tern_status choose_source(ti_energy *e, tern_err *err)
         }
     }
     ti_host_read(&host, e->env.sysroot);
-    TI_TRY(ti_hw_table_builtin(&table, err));
+    TI_TRY(ti_hw_table_for(&table, &host, err));
     tern_status status = e->opts.model_only ? TERN_OK : find_meters(e, err);
     if (status == TERN_OK && e->source.n_meters > 0) {
         set_idle(e, &host, &table, known);

@@ -132,6 +132,37 @@ static ti_hw_table builtin(void)
     return t;
 }
 
+/* What is looked up for one host is what the whole table has, for every name in it and for
+ * names before, between and after them. */
+static void test_one_host(void **state)
+{
+    (void)state;
+    ti_hw_table all = builtin(), one;
+    size_t found = 0;
+    assert_true(all.n_cpus > 3000);
+    for (size_t i = 0; i < all.n_cpus; i++) {
+        for (int change = 0; change < 3; change++) {
+            ti_host h = {.vendor = "AuthenticAMD", .family = 25, .model = 17};
+            ti_str name = all.cpus[i].name;
+            assert_true(name.len + 1 < sizeof h.name);
+            memcpy(h.name, name.data, name.len);
+            h.name[name.len] = change == 1 ? '!' : '\0';
+            h.name[name.len - 1] = (char)(h.name[name.len - 1] - (change == 2));
+            assert_int_equal(ti_hw_table_for(&one, &h, NULL), TERN_OK);
+            const ti_hw_cpu *a = ti_hw_find_cpu(&all, &h), *b = ti_hw_find_cpu(&one, &h);
+            assert_true((a == NULL) == (b == NULL));
+            if (a && b) {
+                found++;
+                assert_memory_equal(a, b, sizeof *a);
+            }
+            assert_int_equal(one.n_servers, all.n_servers);
+            ti_hw_table_free(&one);
+        }
+    }
+    assert_true(found >= all.n_cpus);
+    ti_hw_table_free(&all);
+}
+
 static void test_error_without_calibration(void **state)
 {
     (void)state;
@@ -574,6 +605,7 @@ static void test_memory_that_is_not_there(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_one_host),
         cmocka_unit_test(test_error_without_calibration),
         cmocka_unit_test(test_error_with_two_readings),
         cmocka_unit_test(test_curve),

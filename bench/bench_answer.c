@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* usage: bench_answer MODEL [ROUNDS [TOKENS]]
+ *
+ * What receipts and traces add to the time of an answer.  One session generates; the trace is
+ * on for some tokens and off for the next ones, in turns of a few tokens, so that whatever else
+ * happens on the machine happens to both.  Receipts are timed by the clock around what `tern
+ * run` does for them, and left where it leaves them.  Medians and quartiles of the rounds.
+ * Built on request only: ninja bench_answer. */
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cli/out.h"
+#include "cli/receipts.h"
+#include "tern/tern.h"
+
+enum { ROUNDS_MAX = 99, PROMPT = 16, TURN = 4, SHORT = 20 };
+
+static const ti_session_args session_args = {.ctx = 0};
+static const ti_opt_list no_stops = {.n = 0};
+
+typedef struct bench {
+    ti_model_args model_args;
+    tern_model *model;
+    tern_session *session;
+    tern_token prompt[PROMPT];
+    uint32_t n_layer, tokens;
+    size_t rounds;
+    uint64_t prompt_ns;
+} bench;
+
+static void stop(const tern_err *err)
+{
+    fprintf(stderr, "bench_answer: %s: %s\n", err->module, err->message);
+    exit(1);
+}
+
+static void must(tern_status status, const tern_err *err)
+{
+    if (status != TERN_OK) {
+        stop(err);
+    }
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Sorts; "0.95 % (0.91 to 1.02)". */
+static void print_shares(const char *what, double *shares, size_t n, double goal)
+{
+    enum { PERCENT = 100 };
+    qsort(shares, n, sizeof *shares, by_value);
+    printf("%s: %.2f %% (quartiles %.2f and %.2f, %zu rounds), goal %.0f %%: %s\n", what,
+           PERCENT * shares[n / 2], PERCENT * shares[n / 4], PERCENT * shares[n - 1 - n / 4], n,
+           PERCENT * goal, shares[n / 2] < goal ? "reached" : "NOT REACHED");
+}
+
+static void read_prompt(bench *b)
+{
+    tern_err err;
+    uint64_t start = ti_now_ns();
+    must(tern_session_truncate(b->session, 0, &err), &err);
+    must(tern_session_feed(b->session, b->prompt, PROMPT, &err), &err);
+    b->prompt_ns = ti_now_ns() - start;
+}
+
+static uint64_t generate(bench *b, uint32_t n)
+{
+    tern_err err;
+    tern_token token;
+    uint64_t start = ti_now_ns();
+    for (uint32_t i = 0; i < n; i++) {
+        must(tern_session_next(b->session, &token, &err), &err);
+    }
+    return ti_now_ns() - start;
+}
+
+/* The share that the trace adds to generation, its part of the root included. */
+static double trace_share(bench *b, size_t round)
+{
+    static const uint8_t salt[TI_SALT] = {1};
+    tern_err err;
+    ti_trace trace = {0};
+    uint8_t root[TI_SHA256];
+    uint64_t with_ns = 0, without_ns = 0;
+    must(ti_trace_init(&trace, salt, PROMPT + b->tokens, b->n_layer, &err), &err);
+    read_prompt(b);
+    (void)generate(b, TURN); /* the first token is chosen without a pass */
+    for (uint32_t at = 0; at + 3 * TURN <= b->tokens; at += 2 * TURN) {
+        bool first = (at / (2 * TURN) + round) % 2 == 0;
+        for (int half = 0; half < 2; half++) {
+            bool with = (half == 0) == first;
+            tern_session_set_trace(b->session, with ? ti_trace_row : NULL, &trace);
+            *(with ? &with_ns : &without_ns) += generate(b, TURN);
+        }
+    }
+    tern_session_set_trace(b->session, NULL, NULL);
+    uint64_t start = ti_now_ns();
+    ti_trace_root(&trace, b->tokens / 2, root); /* of as many as were traced */
+    with_ns += ti_now_ns() - start;
+    ti_trace_free(&trace);
+    return (double)with_ns / (double)without_ns - 1;
+}
+
+/* The share of a receipt in an answer of n tokens, as `tern run` makes both. */
+static double receipt_share(bench *b, uint32_t n, uint64_t *receipt_ns, uint64_t *answer_ns)
+{
+    static const ti_receipt_args args = {0};
+    tern_err err;
+    ti_answer answer = {.first = PROMPT, .n_tokens = n, .stop = TI_STOP_LENGTH};
+    ti_receipt_facts facts = {.model = b->model,
+                              .session = b->session,
+                              .model_args = &b->model_args,
+                              .session_args = &session_args,
+                              .stops = &no_stops,
+                              .answer = &answer,
+                              .n_input = PROMPT,
+                              .n_fed = PROMPT,
+                              .max_tokens = n};
+    ti_receipt_job job;
+    ti_buf_adds(&answer.text, "an answer of usual length would stand here");
+    uint64_t start = ti_now_ns();
+    must(ti_receipt_begin(&job, &args, &b->model_args, &err), &err);
+    must(ti_receipt_watch(&job, b->model, &session_args, b->session, &err), &err);
+    uint64_t spent = ti_now_ns() - start;
+    read_prompt(b);
+    answer.generate_ns = generate(b, n);
+    facts.prompt_ns = b->prompt_ns;
+    start = ti_now_ns();
+    must(ti_receipt_finish(&job, &facts, &err), &err);
+    if (!job.receipt.id[0]) {
+        exit(1); /* a warning said why */
+    }
+    ti_receipt_end(&job);
+    *receipt_ns = spent + (ti_now_ns() - start);
+    *answer_ns = answer.generate_ns + b->prompt_ns;
+    ti_buf_free(&answer.text);
+    return (double)*receipt_ns / (double)*answer_ns;
+}
+
+static void bench_receipts(bench *b, uint32_t n)
+{
+    double shares[ROUNDS_MAX], ms[ROUNDS_MAX], answers[ROUNDS_MAX];
+    char what[96];
+    uint64_t receipt_ns, answer_ns;
+    (void)receipt_share(b, 1, &receipt_ns, &answer_ns); /* makes key, digest and directory */
+    for (size_t i = 0; i < b->rounds; i++) {
+        shares[i] = receipt_share(b, n, &receipt_ns, &answer_ns);
+        ms[i] = (double)receipt_ns / 1e6;
+        answers[i] = (double)answer_ns / 1e6;
+    }
+    qsort(ms, b->rounds, sizeof *ms, by_value);
+    qsort(answers, b->rounds, sizeof *answers, by_value);
+    snprintf(what, sizeof what, "a receipt, %.2f ms, of %u + %u tokens in %.0f ms",
+             ms[b->rounds / 2], (unsigned)PROMPT, (unsigned)n, answers[b->rounds / 2]);
+    print_shares(what, shares, b->rounds, 0.01);
+}
+
+static void bench_trace(bench *b)
+{
+    double shares[ROUNDS_MAX];
+    for (size_t i = 0; i < b->rounds; i++) {
+        shares[i] = trace_share(b, i);
+    }
+    print_shares("a trace, of generation", shares, b->rounds, 0.03);
+}
+
+int main(int argc, char **argv)
+{
+    tern_err err;
+    tern_model_desc desc;
+    const tern_sampler_opts greedy = {.temperature = 0};
+    if (argc < 2) {
+        fprintf(stderr, "usage: bench_answer MODEL [ROUNDS [TOKENS]]\n");
+        return 2;
+    }
+    long rounds = argc > 2 ? strtol(argv[2], NULL, 10) : 9;
+    long tokens = argc > 3 ? strtol(argv[3], NULL, 10) : 128;
+    bench b = {.model_args.model = argv[1],
+               .rounds = rounds < 1 || rounds > ROUNDS_MAX ? 9 : (size_t)rounds,
+               .tokens = tokens < 4 * TURN || tokens > 4096 ? 128 : (uint32_t)tokens};
+    if (sodium_init() < 0) {
+        return 1;
+    }
+    must(ti_open_model(&b.model, &b.model_args, &err), &err);
+    must(ti_open_session(&b.session, b.model, &b.model_args, &session_args, &greedy, &err),
+         &err);
+    tern_model_describe(b.model, &desc);
+    b.n_layer = desc.n_layer;
+    for (int i = 0; i < PROMPT; i++) {
+        b.prompt[i] = (tern_token)((uint32_t)(i + 1) * 37 % desc.n_vocab);
+    }
+    printf("%s: %u layers of %u, %s\n", desc.name, (unsigned)desc.n_layer,
+           (unsigned)desc.n_embd, desc.kernel);
+    bench_receipts(&b, SHORT);
+    bench_receipts(&b, b.tokens);
+    bench_trace(&b);
+    tern_session_destroy(b.session);
+    tern_model_close(b.model);
+    return 0;
+}
