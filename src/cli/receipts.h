@@ -65,7 +65,6 @@ typedef struct ti_receipt_facts {
     const tern_session *session;
     const ti_model_args *model_args;
     const ti_session_args *session_args;
-    const tern_sampler_opts *sampler;
     const ti_opt_list *stops;
     const ti_answer *answer;
     size_t n_input; /* tokens of the prompt */
