@@ -35,6 +35,8 @@ typedef struct ti_casdk_names {
 /* Begins a call; end it with ti_casdk_end(). */
 void ti_casdk_begin(ti_casdk_call *call, void *user, const ti_web_request *request,
                     ti_web_reply *reply);
+
+/* Frees what a call holds; its answer is on its way. */
 void ti_casdk_end(ti_casdk_call *call);
 
 /* Notes what is wrong with a parameter. */
@@ -44,8 +46,13 @@ void ti_casdk_fault_add(ti_casdk_call *call, const char *field, const char *form
 /* --- parameters ----------------------------------------------------------------------------
  * False, with a fault noted, when one is wrong; *there tells whether it was given. */
 
+/* All values of `location`, at least one; `one`: exactly one. */
 bool ti_casdk_names_get(ti_casdk_names *out, ti_casdk_call *call, bool one);
+
+/* A moment of the query. */
 bool ti_casdk_time_get(int64_t *out, bool *there, ti_casdk_call *call, const char *name);
+
+/* A number of minutes of the query, from 1 to two weeks. */
 bool ti_casdk_minutes_get(uint32_t *out, bool *there, ti_casdk_call *call, const char *name);
 
 /* The same of an object in a body; `field` is how a fault calls it. */
@@ -100,7 +107,10 @@ void ti_casdk_moment(ti_buf *json, const char *key, int64_t time_s);
 /* --- handlers of casdk_forecast.c ------------------------------------------------------------
  */
 
+/* GET /emissions/forecasts/current */
 void ti_casdk_current(void *user, const ti_web_request *request, ti_web_reply *reply);
+
+/* POST /emissions/forecasts/batch */
 void ti_casdk_batch(void *user, const ti_web_request *request, ti_web_reply *reply);
 
 #endif
