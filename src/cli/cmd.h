@@ -17,7 +17,7 @@ extern const ti_command ti_cmd_model_info, ti_cmd_model_verify, ti_cmd_model_con
 extern const ti_command ti_cmd_meter, ti_cmd_meter_list, ti_cmd_meter_watch,
     ti_cmd_meter_calibrate;
 extern const ti_command ti_cmd_footprint, ti_cmd_footprint_of, ti_cmd_footprint_remote,
-    ti_cmd_footprint_zones, ti_cmd_footprint_seed;
+    ti_cmd_footprint_zones, ti_cmd_footprint_seed, ti_cmd_claims;
 extern const ti_command ti_cmd_grid, ti_cmd_grid_now, ti_cmd_grid_forecast, ti_cmd_grid_history,
     ti_cmd_grid_zones, ti_cmd_grid_sources, ti_cmd_grid_export, ti_cmd_grid_serve;
 extern const ti_command ti_cmd_when, ti_cmd_providers;
