@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The detector: bad readings, extremes, what it learns, what it finds, its budget of alarms. */
+#include "edge_tests.h"
+#include "tern_edge.h"
+
+static const struct tern_edge_config good_config = {.max_value = 1000000,
+                                                    .min_deviation = 16,
+                                                    .interval_s = 3600,
+                                                    .budget = 720,
+                                                    .frozen_limit = 6,
+                                                    .warm_up = 336,
+                                                    .hold = 24,
+                                                    .adapt = 4};
+static struct tern_edge_meter meter;
+static struct tern_edge_result result;
+
+static const uint32_t monday = 1700438400u; /* 2023-11-20 00:00:00 */
+
+static void step(uint32_t hour, int32_t value)
+{
+    tern_edge_meter_step(&meter, monday + 3600u * hour, value, &result);
+    edge_see(result.status);
+    edge_see((uint32_t)result.score);
+    edge_see((uint32_t)result.threshold);
+}
+
+/* A household: nights, days, evenings, weekends, and noise of about +-10 %. */
+static int32_t household(uint32_t hour)
+{
+    const uint32_t of_day = hour % 24, of_week = hour % 168;
+    int32_t base = of_day < 6 ? 150 : of_day < 17 ? 400 : of_day < 23 ? 900 : 300;
+    base += of_week >= 120 && of_day > 8 ? 300 : 0;
+    const int32_t noise = (int32_t)(edge_random() % 101) + (int32_t)(edge_random() % 101) - 100;
+    return base + base * noise / 1000 + (int32_t)(edge_random() % 7);
+}
+
+static void test_hours(void)
+{
+    CHECK(tern_edge_hour_of_week(0) == 72); /* 1970-01-01, a Thursday */
+    CHECK(tern_edge_hour_of_week(monday) == 0);
+    CHECK(tern_edge_hour_of_week(monday - 1) == 167);
+    CHECK(tern_edge_hour_of_week(monday + 167 * 3600) == 167);
+    CHECK(tern_edge_hour_of_week(monday + 168 * 3600) == 0);
+    CHECK(tern_edge_hour_of_week(UINT32_MAX) < TERN_EDGE_HOURS);
+}
+
+/* A reading with one of the five faults: its bit, zeros, and the same state bit for bit. */
+static void refused(uint32_t time, int32_t value, uint32_t status)
+{
+    const struct tern_edge_meter before = meter;
+    edge_fill(&result, 0x77, sizeof result);
+    tern_edge_meter_step(&meter, time, value, &result);
+    CHECK(result.status == status);
+    CHECK(result.score == 0 && result.threshold == 0 && result.z == 0 && result.predicted == 0);
+    CHECK(edge_same(&before, &meter, sizeof meter));
+    edge_see(result.status);
+}
+
+static void test_bad_readings(void)
+{
+    struct tern_edge_config config = good_config;
+    CHECK(tern_edge_meter_init(&meter, &config, NULL, NULL, NULL));
+    refused(monday, TERN_EDGE_MISSING, TERN_EDGE_IS_MISSING);
+    for (uint32_t i = 0; i < 400; i++) {
+        step(i, household(i));
+        CHECK((result.status & TERN_EDGE_REFUSED) == 0);
+    }
+    const uint32_t now = monday + 400 * 3600;
+    refused(now, TERN_EDGE_MISSING, TERN_EDGE_IS_MISSING);
+    refused(now, 1000000, TERN_EDGE_SATURATED);
+    refused(now, INT32_MAX, TERN_EDGE_SATURATED);
+    refused(now, -1, TERN_EDGE_NEGATIVE);
+    refused(now, INT32_MIN + 1, TERN_EDGE_NEGATIVE | TERN_EDGE_SATURATED);
+    refused(now - 3600, 400, TERN_EDGE_OUT_OF_ORDER);
+    refused(now - 7200, 400, TERN_EDGE_OUT_OF_ORDER);
+    refused(0, 400, TERN_EDGE_OUT_OF_ORDER);
+    refused(0, -5, TERN_EDGE_OUT_OF_ORDER | TERN_EDGE_NEGATIVE);
+
+    /* Six equal readings are believed, the seventh is not; another value is again. */
+    for (uint32_t i = 400; i < 406; i++) {
+        step(i, 333);
+        CHECK((result.status & TERN_EDGE_REFUSED) == 0);
+    }
+    refused(monday + 406 * 3600, 333, TERN_EDGE_FROZEN);
+    refused(monday + 407 * 3600, 333, TERN_EDGE_FROZEN);
+    step(408, 334);
+    CHECK((result.status & TERN_EDGE_REFUSED) == 0 && (result.status & TERN_EDGE_GAP) != 0);
+    step(409, 335);
+    CHECK((result.status & TERN_EDGE_GAP) == 0);
+    step(411, 335); /* one is missing */
+    CHECK((result.status & TERN_EDGE_GAP) != 0);
+
+    config.two_way = 1;
+    config.frozen_limit = 0;
+    CHECK(tern_edge_meter_init(&meter, &config, NULL, NULL, NULL));
+    for (uint32_t i = 0; i < 70000; i++) {
+        tern_edge_meter_step(&meter, monday + i, -999999, &result);
+        CHECK((result.status & TERN_EDGE_REFUSED) == 0);
+    }
+    refused(monday + 70000, -1000000, TERN_EDGE_SATURATED);
+}
+
+static void test_bad_config(void)
+{
+    struct tern_edge_config config = good_config;
+    edge_fill(&meter, 0x11, sizeof meter);
+    const struct tern_edge_meter before = meter;
+#define REFUSED(field, value)                                            \
+    do {                                                                 \
+        config.field = (value);                                          \
+        CHECK(!tern_edge_meter_init(&meter, &config, NULL, NULL, NULL)); \
+        config = good_config;                                            \
+    } while (0)
+    REFUSED(max_value, 0);
+    REFUSED(max_value, -1);
+    REFUSED(max_value, TERN_EDGE_MAX_VALUE + 1);
+    REFUSED(min_deviation, 0);
+    REFUSED(min_deviation, (1 << 20) + 1);
+    REFUSED(interval_s, 0);
+    REFUSED(interval_s, 86401);
+    REFUSED(budget, 1);
+    REFUSED(budget, 65536);
+    REFUSED(frozen_limit, 1);
+    REFUSED(adapt, 1);
+    REFUSED(adapt, 9);
+    REFUSED(two_way, 2);
+#undef REFUSED
+    CHECK(!tern_edge_meter_init(&meter, NULL, NULL, NULL, NULL));
+    CHECK(!tern_edge_meter_init(NULL, &config, NULL, NULL, NULL));
+
+    /* Networks: too many outputs, inputs of another number, no scratch. */
+    static uint8_t codes[64];
+    static int16_t bias[16];
+    static uint32_t scratch[512];
+    struct tern_edge_layer layer = {
+        .codes = codes, .bias = bias, .mult = 1, .n_in = 8, .n_out = 9};
+    const struct tern_edge_net net = {&layer, 1};
+    CHECK(!tern_edge_meter_init(&meter, &config, &net, NULL, scratch));
+    layer.n_out = 8;
+    layer.n_in = 7;
+    CHECK(!tern_edge_meter_init(&meter, &config, &net, NULL, scratch));
+    layer.n_in = 8;
+    layer.mult = 0;
+    CHECK(!tern_edge_meter_init(&meter, &config, &net, NULL, scratch));
+    layer.mult = 1;
+    CHECK(!tern_edge_meter_init(&meter, &config, &net, NULL, NULL));
+    CHECK(edge_same(&before, &meter, sizeof meter));
+    CHECK(tern_edge_meter_init(&meter, &config, &net, NULL, scratch));
+    edge_see(1);
+}
+
+/* The largest steps that readings can make, in all orders, at both ends of every setting; the
+ * host runs this with the checks for undefined behaviour. */
+static void test_extremes(void)
+{
+    static const int32_t values[] = {-TERN_EDGE_MAX_VALUE + 1, TERN_EDGE_MAX_VALUE - 1, 0, 1,
+                                     -1};
+    for (uint32_t setting = 0; setting < 16; setting++) {
+        const struct tern_edge_config config = {.max_value = TERN_EDGE_MAX_VALUE,
+                                                .min_deviation = setting & 1 ? 1 : 1 << 20,
+                                                .interval_s = setting & 2 ? 1 : 86400,
+                                                .budget = setting & 4 ? 2 : 65535,
+                                                .hold = setting & 8 ? 65535 : 0,
+                                                .adapt = setting & 8 ? 2 : 8,
+                                                .two_way = 1};
+        CHECK(tern_edge_meter_init(&meter, &config, NULL, NULL, NULL));
+        uint32_t time = 0;
+        for (uint32_t i = 0; i < 4000; i++) {
+            time += setting & 2 ? 1 : 1 + edge_random() % 1000000;
+            const int32_t value = i % 400 < 200 ? values[i & 1] : values[edge_random() % 5];
+            tern_edge_meter_step(&meter, time, value, &result);
+            CHECK((result.status & TERN_EDGE_REFUSED) == 0);
+            CHECK(result.score >= 0 && result.score < 16384);
+            CHECK(result.threshold >= TERN_EDGE_UNIT && result.threshold <= 16384);
+            edge_see((uint32_t)result.score);
+        }
+        tern_edge_meter_step(&meter, UINT32_MAX, 1, &result);
+        CHECK((result.status & TERN_EDGE_REFUSED) == 0);
+        tern_edge_meter_step(&meter, 5, 1, &result);
+        CHECK(result.status == TERN_EDGE_OUT_OF_ORDER);
+    }
+}
+
+static void test_norm(void)
+{
+    struct tern_edge_norm norm = {0, 0, 0};
+    CHECK(tern_edge_norm_step(&norm, 1234, 4, 1) == 0);
+    CHECK(norm.mean == 1234 * 16 && norm.deviation == 0);
+    /* The mean of 0 and 100 in turn is found, and their distance from it. */
+    norm = (struct tern_edge_norm){0, 0, 0};
+    for (uint32_t i = 0; i < 2000; i++) {
+        tern_edge_norm_step(&norm, i & 1 ? 100 : 0, 6, 1);
+    }
+    CHECK(norm.mean > 49 * 16 && norm.mean < 51 * 16);
+    CHECK(norm.deviation > 49 * 16 && norm.deviation < 51 * 16);
+    CHECK(tern_edge_norm_step(&norm, 250, 6, 1) >= 62); /* four deviations */
+    /* No drift: a constant value stays its own mean at every rate. */
+    for (uint32_t adapt = 2; adapt <= 8; adapt++) {
+        norm = (struct tern_edge_norm){0, 0, 0};
+        for (uint32_t i = 0; i < 3000; i++) {
+            CHECK(tern_edge_norm_step(&norm, -77, adapt, 16) == 0);
+        }
+        CHECK(norm.mean == -77 * 16 && norm.deviation == 0);
+    }
+    static const int32_t ends[] = {INT32_MIN, INT32_MAX, -TERN_EDGE_MAX_VALUE,
+                                   TERN_EDGE_MAX_VALUE};
+    norm = (struct tern_edge_norm){0, 0, 0};
+    for (uint32_t i = 0; i < 4000; i++) {
+        const int32_t z = tern_edge_norm_step(&norm, ends[edge_random() % 4], 2 + i % 7, 1);
+        CHECK(z >= -8191 && z <= 8191);
+        edge_see((uint32_t)z);
+    }
+}
+
+/* Weeks of a household without faults; then each fault must be found. */
+static void begin_household(uint32_t weeks)
+{
+    CHECK(tern_edge_meter_init(&meter, &good_config, NULL, NULL, NULL));
+    for (uint32_t hour = 0; hour < 168 * weeks; hour++) {
+        step(hour, household(hour));
+    }
+}
+
+static void test_faults(void)
+{
+    enum { WEEKS = 8 };
+    /* A spike is an event at once, and one event. */
+    begin_household(WEEKS);
+    step(168 * WEEKS, 6000);
+    CHECK((result.status & TERN_EDGE_ALARM) != 0 && result.score > result.threshold);
+    step(168 * WEEKS + 1, 6000);
+    CHECK((result.status & TERN_EDGE_ALARM) == 0);
+    /* So is an evening at nothing, which a night would not be. */
+    begin_household(WEEKS);
+    step(168 * WEEKS + 18, 5);
+    CHECK((result.status & TERN_EDGE_ALARM) != 0);
+    begin_household(WEEKS);
+    step(168 * WEEKS + 18, 880);
+    CHECK((result.status & TERN_EDGE_ALARM) == 0);
+    /* Theft: 40 % are missing from now on.  Found in a day. */
+    begin_household(WEEKS);
+    uint32_t found = 0;
+    for (uint32_t hour = 168 * WEEKS; hour < 168 * WEEKS + 24; hour++) {
+        step(hour, household(hour) * 6 / 10);
+        found += (result.status & TERN_EDGE_ALARM) != 0;
+    }
+    CHECK(found == 1);
+}
+
+/* A household for three years: no more alarms than the budget and its margin. */
+static void test_budget_of_a_household(void)
+{
+    enum { HOURS = 3 * 365 * 24 };
+    CHECK(tern_edge_meter_init(&meter, &good_config, NULL, NULL, NULL));
+    uint32_t alarms = 0, over = 0;
+    for (uint32_t hour = 0; hour < HOURS; hour++) {
+        step(hour, household(hour));
+        alarms += (result.status & TERN_EDGE_ALARM) != 0;
+        over += result.score > result.threshold;
+    }
+    CHECK(alarms <= HOURS / 720);
+    CHECK(over > 0);
+    edge_see(alarms);
+}
+
+/* Somebody who chooses readings to cause alarms: the bound of tern_edge.c holds. */
+static void test_budget_against_an_enemy(void)
+{
+    static const uint32_t budgets[] = {2, 24, 168, 720, 4096};
+    for (uint32_t b = 0; b < sizeof budgets / sizeof budgets[0]; b++) {
+        struct tern_edge_config config = good_config;
+        config.budget = budgets[b];
+        config.warm_up = 0;
+        config.hold = 0;
+        config.frozen_limit = 0;
+        CHECK(tern_edge_meter_init(&meter, &config, NULL, NULL, NULL));
+        uint32_t alarms = 0;
+        const uint32_t n = 30000;
+        for (uint32_t i = 0; i < n; i++) {
+            /* Large at random; and quiet for a while, so that threshold and deviation fall. */
+            const int32_t value = i % 50 < 25 ? 500 : (int32_t)(edge_random() % 1000000);
+            step(i, value);
+            alarms += (result.status & TERN_EDGE_ALARM) != 0;
+        }
+        CHECK(alarms * 100 <= 115 * n / budgets[b] + 4300);
+        CHECK(alarms > 0);
+        edge_see(alarms);
+    }
+}
+
+/* With a network: its prediction is in the score, and a refused reading does not step it. */
+static void test_with_network(void)
+{
+    static struct tern_edge_layer layers[METER_LAYERS];
+    static uint8_t codes[METER_CODES];
+    static int16_t bias[METER_BIASES];
+    static int8_t history[4096], kept[4096];
+    static uint32_t scratch[1024];
+    make_meter(layers, codes, bias);
+    const struct tern_edge_net net = {layers, METER_LAYERS};
+    struct tern_edge_size size = {0};
+    CHECK(tern_edge_net_check(&net, &size));
+    CHECK(size.history <= sizeof history && size.scratch <= sizeof scratch / 4);
+    CHECK(tern_edge_meter_init(&meter, &good_config, &net, history, scratch));
+    uint32_t said = 0;
+    for (uint32_t hour = 0; hour < 1000; hour++) {
+        step(hour, household(hour));
+        const int32_t error = result.z - result.predicted;
+        CHECK(result.score >= (error < 0 ? -error : error));
+        said += result.predicted != 0;
+    }
+    CHECK(said > 500);
+    for (size_t i = 0; i < sizeof history; i++) {
+        kept[i] = history[i];
+    }
+    refused(monday + 1000 * 3600, TERN_EDGE_MISSING, TERN_EDGE_IS_MISSING);
+    refused(monday, 400, TERN_EDGE_OUT_OF_ORDER);
+    CHECK(edge_same(kept, history, sizeof history));
+    step(1000, household(1000));
+    CHECK(!edge_same(kept, history, sizeof history));
+    step(1010, household(1010)); /* a gap: what was predicted is not about this reading */
+    CHECK(result.predicted == 0);
+}
+
+const struct edge_test edge_meter_tests[] = {
+    {"hours of the week", test_hours},
+    {"bad readings", test_bad_readings},
+    {"bad settings", test_bad_config},
+    {"extremes of the detector", test_extremes},
+    {"running normalisation", test_norm},
+    {"faults", test_faults},
+    {"budget of a household", test_budget_of_a_household},
+    {"budget against an enemy", test_budget_against_an_enemy},
+    {"with a network", test_with_network},
+    {NULL, NULL},
+};
