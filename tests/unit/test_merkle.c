@@ -343,6 +343,199 @@ static void test_every_subtree(void **state)
     assert_true(n > 500);
 }
 
+/* --- all subtrees of small trees
+ * ---------------------------------------------------------------
+ *
+ * draft-ietf-plants-merkle-tree-certs-07, appendix C.1: one SHA-256 over a line for each case
+ * of a tree whose leaf i is the byte i, sizes up to 130, empty subtrees included. */
+
+enum { APPENDIX = 130 };
+
+/* Of the leaves [start, end), by the definition; each is computed once. */
+static ti_hash range_hash(uint64_t start, uint64_t end)
+{
+    static ti_hash known[APPENDIX + 1][APPENDIX + 1];
+    static bool have[APPENDIX + 1][APPENDIX + 1];
+    ti_hash *h = &known[start][end];
+    uint64_t k = 1;
+    if (have[start][end]) {
+        return *h;
+    }
+    while (2 * k < end - start) {
+        k *= 2;
+    }
+    if (start == end) {
+        ti_merkle_empty(h);
+    } else if (end - start == 1) {
+        *h = all_leaves[start];
+    } else {
+        ti_hash left = range_hash(start, start + k), right = range_hash(start + k, end);
+        ti_merkle_node(h, &left, &right);
+    }
+    have[start][end] = true;
+    return *h;
+}
+
+static bool is_subtree(uint64_t start, uint64_t end)
+{
+    uint64_t width = 1;
+    while (width < end - start) {
+        width *= 2;
+    }
+    return start % width == 0;
+}
+
+/* Nodes of the tree whose first leaf is *user. */
+static tern_status node_from(void *user, ti_hash *out, unsigned level, uint64_t index,
+                             tern_err *err)
+{
+    uint64_t first = *(const uint64_t *)user + (index << level);
+    (void)err;
+    *out = range_hash(first, first + (UINT64_C(1) << level));
+    return TERN_OK;
+}
+
+static void push(ti_proof *p, ti_hash h)
+{
+    assert_true(p->n < sizeof p->hashes / sizeof *p->hashes);
+    p->hashes[p->n++] = h;
+}
+
+/* Section 4.4.1: that [start, end) is in the tree of the leaves [first, last). */
+static void subproof(ti_proof *p, uint64_t start, uint64_t end, uint64_t first, uint64_t last,
+                     bool known)
+{
+    uint64_t k = 1;
+    if (start == first && end == last) {
+        if (!known) {
+            push(p, range_hash(first, last));
+        }
+        return;
+    }
+    while (2 * k < last - first) {
+        k *= 2;
+    }
+    if (end <= first + k) {
+        subproof(p, start, end, first, first + k, known);
+        push(p, range_hash(first + k, last));
+    } else {
+        bool within = start >= first + k;
+        subproof(p, within ? start : first + k, end, first + k, last, within && known);
+        push(p, range_hash(first, first + k));
+    }
+}
+
+static void add_line(ti_sha256 *sum, const char *head, const ti_hash *hashes, size_t n)
+{
+    char hex[65];
+    ti_sha256_add(sum, head, strlen(head));
+    for (size_t i = 0; i < n; i++) {
+        hex_of(hex, hashes[i].b);
+        ti_sha256_add(sum, " ", 1);
+        ti_sha256_add(sum, hex, 64);
+    }
+    ti_sha256_add(sum, "\n", 1);
+}
+
+static void sum_is(ti_sha256 *sum, const char *want)
+{
+    uint8_t digest[32];
+    char hex[65];
+    ti_sha256_end(sum, digest);
+    hex_of(hex, digest);
+    assert_string_equal(hex, want);
+}
+
+static void test_appendix_inclusion(void **state)
+{
+    ti_sha256 hashes, proofs;
+    char head[80];
+    (void)state;
+    (void)make_leaves();
+    ti_sha256_start(&hashes);
+    ti_sha256_start(&proofs);
+    for (uint64_t end = 0; end <= APPENDIX; end++) {
+        for (uint64_t start = 0; start <= end; start++) {
+            ti_hash root = range_hash(start, end);
+            ti_nodes nodes = {node_from, &start};
+            if (!is_subtree(start, end)) {
+                continue;
+            }
+            snprintf(head, sizeof head, "[%d, %d)", (int)start, (int)end);
+            add_line(&hashes, head, &root, 1);
+            for (uint64_t i = start; i < end; i++) {
+                ti_proof p;
+                uint64_t n = end - start;
+                assert_int_equal(ti_merkle_inclusion(&p, &nodes, NULL, i - start, n, NULL),
+                                 TERN_OK);
+                for (size_t cut = 0; cut < 2 && cut <= p.n; cut++) {
+                    assert_int_equal(ti_merkle_check_subtree_inclusion(i, start, end,
+                                                                       &all_leaves[i], p.hashes,
+                                                                       p.n - cut, &root, NULL),
+                                     cut ? TERN_NO : TERN_OK);
+                }
+                snprintf(head, sizeof head, "%d [%d, %d)", (int)i, (int)start, (int)end);
+                add_line(&proofs, head, p.hashes, p.n);
+            }
+        }
+    }
+    sum_is(&hashes, "b82806ad4265bb151c1119c0f4db437bb4d1a1f887b3a7fba1cd4ebf552e3e81");
+    sum_is(&proofs, "ac2a8f989e44d99e399db448050ff5f19757df53cfb716aa81015d3955d8163f");
+}
+
+/* Holds as it is; not with a hash more or fewer, nor with a bit of either root changed. */
+static void subtree_holds(const ti_proof *proof, uint64_t start, uint64_t end, uint64_t size)
+{
+    ti_proof p = *proof;
+    ti_hash sub = range_hash(start, end), root = range_hash(0, size), other = sub;
+    other.b[(start + size) % 32] ^= 1;
+    push(&p, root);
+    assert_int_equal(
+        ti_merkle_check_subtree(start, end, size, &sub, &root, p.hashes, p.n - 1, NULL),
+        TERN_OK);
+    assert_int_equal(
+        ti_merkle_check_subtree(start, end, size, &sub, &root, p.hashes, p.n, NULL), TERN_NO);
+    assert_int_equal(
+        ti_merkle_check_subtree(start, end, size, &other, &root, p.hashes, p.n - 1, NULL),
+        TERN_NO);
+    if (p.n > 1) {
+        assert_int_equal(
+            ti_merkle_check_subtree(start, end, size, &sub, &root, p.hashes, p.n - 2, NULL),
+            TERN_NO);
+    }
+    other = root;
+    other.b[end % 32] ^= 1;
+    assert_int_equal(
+        ti_merkle_check_subtree(start, end, size, &sub, &other, p.hashes, p.n - 1, NULL),
+        start < end ? TERN_NO : TERN_OK);
+}
+
+static void test_appendix_consistency(void **state)
+{
+    ti_sha256 proofs;
+    char head[80];
+    (void)state;
+    (void)make_leaves();
+    ti_sha256_start(&proofs);
+    for (uint64_t size = 0; size <= APPENDIX; size++) {
+        for (uint64_t end = 0; end <= size; end++) {
+            for (uint64_t start = 0; start <= end; start++) {
+                ti_proof p = {.n = 0};
+                if (!is_subtree(start, end)) {
+                    continue;
+                }
+                if (start < end) {
+                    subproof(&p, start, end, 0, size, true);
+                }
+                subtree_holds(&p, start, end, size);
+                snprintf(head, sizeof head, "[%d, %d) %d", (int)start, (int)end, (int)size);
+                add_line(&proofs, head, p.hashes, p.n);
+            }
+        }
+    }
+    sum_is(&proofs, "10fa99b37bf9bf9ffa26b412fbd98bd75363256d0b75d61bc4538b9c9c5a0a74");
+}
+
 /* --- tiles
  * --------------------------------------------------------------------------------------- */
 
@@ -533,11 +726,18 @@ static void test_tlog_proof(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sha256),           cmocka_unit_test(test_sha256_kinds_and_pieces),
-        cmocka_unit_test(test_vectors),          cmocka_unit_test(test_known_roots),
-        cmocka_unit_test(test_inclusion_of_all), cmocka_unit_test(test_consistency_of_all),
-        cmocka_unit_test(test_every_subtree),    cmocka_unit_test(test_tile_paths),
-        cmocka_unit_test(test_bundles),          cmocka_unit_test(test_tiles_of_a_proof),
+        cmocka_unit_test(test_sha256),
+        cmocka_unit_test(test_sha256_kinds_and_pieces),
+        cmocka_unit_test(test_vectors),
+        cmocka_unit_test(test_known_roots),
+        cmocka_unit_test(test_inclusion_of_all),
+        cmocka_unit_test(test_consistency_of_all),
+        cmocka_unit_test(test_every_subtree),
+        cmocka_unit_test(test_appendix_inclusion),
+        cmocka_unit_test(test_appendix_consistency),
+        cmocka_unit_test(test_tile_paths),
+        cmocka_unit_test(test_bundles),
+        cmocka_unit_test(test_tiles_of_a_proof),
         cmocka_unit_test(test_tlog_proof),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
