@@ -13,13 +13,17 @@ static const char module[] = "verify";
 
 enum {
     TOKENS = 12,
-    TOKENS_OF_BIG = 4,   /* scalar kernels take a second for each */
-    SHORT_TOKENS = 64,   /* for the reference with both activations */
+    TOKENS_OF_BIG = 4, /* scalar kernels take a second for each */
+    SHORT_TOKENS = 64, /* for the reference with both activations */
+    /* Both for attention by a pattern: what it leaves out, and rings that go round, show only
+     * in a longer text. */
+    PATTERN_TOKENS = 256,
     MAX_PARAGRAPH = 512, /* above what any vocabulary needs */
     MAX_KEPT = 1 << 24   /* logits that are kept in doubles: 128 MB */
 };
 static const uint64_t big_macs = 1000000000;        /* weights that a token meets */
 static const uint64_t reference_macs = 30000000000; /* about ten seconds on two threads */
+static const uint64_t compared_macs = 1000000000;   /* by every kernel set */
 
 /* Of single precision, relative, after a few operations. */
 static const double rounding_error = 1e-6;
@@ -155,8 +159,14 @@ static tern_status prepare(self *s, const tern_model *model, tern_err *err)
     size_t wanted = s->opts->tokens   ? s->opts->tokens
                     : macs > big_macs ? TOKENS_OF_BIG
                                       : TOKENS;
+    size_t longest = SHORT_TOKENS;
+    if (model->most_listed > 0 && !s->opts->tokens) {
+        size_t more = least((size_t)(compared_macs / macs), PATTERN_TOKENS);
+        longest = PATTERN_TOKENS;
+        wanted = more > wanted ? more : wanted;
+    }
     size_t affordable = least((size_t)(reference_macs / macs), MAX_KEPT / s->n_vocab);
-    s->n_short = least(least(affordable, SHORT_TOKENS), s->n_tokens);
+    s->n_short = least(least(affordable, longest), s->n_tokens);
     s->n_short = s->n_short < 2 ? 2 : s->n_short;
     s->n_compared = least(wanted, s->n_short);
     s->first = ti_calloc(s->n_compared * s->n_vocab, sizeof *s->first);
