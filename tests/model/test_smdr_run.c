@@ -307,9 +307,8 @@ static void test_short_sessions(void **state)
 
 /* --- skipping ----------------------------------------------------------------------------- */
 
-/* Few gates: the matrices are packed for skipping without being asked.  Many: they are not.  A
- * file that promises fewer open gates than there are: dense products, step by step.  The bits
- * are the same. */
+/* Few gates: packed for skipping without being asked.  Many: not.  A file that promises fewer
+ * open gates than there are: dense products, step by step.  The bits are the same. */
 static void test_skipping(void **state)
 {
     (void)state;
@@ -385,7 +384,6 @@ static void test_verified(void **state)
                 fail_msg("%s: %s", kinds[i], r.checks[c].text);
             }
         }
-        assert_true(r.n_runs >= 2);
     }
 }
 
