@@ -22,7 +22,10 @@ extern const ti_command ti_cmd_grid, ti_cmd_grid_now, ti_cmd_grid_forecast, ti_c
     ti_cmd_grid_zones, ti_cmd_grid_sources, ti_cmd_grid_export, ti_cmd_grid_serve;
 extern const ti_command ti_cmd_when, ti_cmd_providers;
 extern const ti_command ti_cmd_log, ti_cmd_log_init, ti_cmd_log_append, ti_cmd_log_show,
-    ti_cmd_log_prove, ti_cmd_log_index, ti_cmd_log_query, ti_cmd_log_fsck, ti_cmd_log_serve_dir;
+    ti_cmd_log_prove, ti_cmd_log_index, ti_cmd_log_query, ti_cmd_log_fsck, ti_cmd_log_serve_dir,
+    ti_cmd_log_cosign;
+extern const ti_command ti_cmd_witness, ti_cmd_witness_init, ti_cmd_witness_add,
+    ti_cmd_witness_serve, ti_cmd_witness_show;
 
 /* The command `tern` itself: its `subs` are the commands. */
 extern const ti_command ti_cmd_tern;

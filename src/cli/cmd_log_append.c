@@ -6,10 +6,12 @@
 
 #include "base/file.h"
 #include "cli/cmd.h"
+#include "cli/cosign.h"
 #include "cli/out.h"
 #include "ledger/log.h"
 
 typedef struct append_args {
+    const char *policy;
     bool lines, proof, json;
 } append_args;
 
@@ -25,6 +27,12 @@ static const ti_opt opts[] = {
      .name = "proof",
      .help = "write the proof of each FILE into FILE.tlog-proof",
      .offset = offsetof(append_args, proof)},
+    {.type = TI_OPT_STR,
+     .name = "policy",
+     .metavar = "FILE",
+     .help = "ask the witnesses of this policy first, and publish when its quorum is reached",
+     .words = TI_WORDS_FILE,
+     .offset = offsetof(append_args, policy)},
     {.type = TI_OPT_FLAG,
      .name = "json",
      .help = "print one JSON document, schema tern.log-append/1",
@@ -156,6 +164,59 @@ static tern_status report(const append_args *args, const appending *a, tern_err 
     return status;
 }
 
+/* Appends to the open log.  What came before a failure is not thrown away: it is durable and
+ * said, or not there. */
+static tern_status append(appending *a, const append_args *args, char **files, int n,
+                          tern_err *err)
+{
+    tern_status status = add_files(a, args, files, n, err);
+    if (a->n > 0) {
+        tern_err second;
+        tern_status rest = ti_log_wait(a->log, a->first + a->n - 1, &second);
+        rest = rest == TERN_OK ? ti_log_publish(a->log, &second) : rest;
+        if (rest == TERN_OK) {
+            rest = report(args, a, &second);
+        }
+        if (status == TERN_OK && rest != TERN_OK) {
+            status = rest;
+            *err = second;
+        }
+    }
+    return status;
+}
+
+/* Opens the log with the witnesses of a policy, and appends. */
+static tern_status append_cosigned(appending *a, const append_args *args, const char *dir,
+                                   char **files, int n, tern_err *err)
+{
+    ti_policy policy;
+    ti_cosigning c = {0};
+    ti_interrupt_catch();
+    TI_TRY(ti_policy_load(&policy, args->policy, err));
+    tern_status status = ti_cosigning_start(&c, dir, &policy, true, err);
+    if (status == TERN_OK) {
+        ti_log_opts how = {.cosign = ti_cosign_ask, .cosign_user = &c};
+        status = ti_log_open(&a->log, dir, &how, err);
+    }
+    if (status == TERN_OK) {
+        status = append(a, args, files, n, err);
+    }
+    for (size_t i = 0; i < c.n && c.asked; i++) {
+        if (c.said[i].why[0]) {
+            ti_warn("witness '%.*s': %s", (int)c.said[i].witness->name.len,
+                    c.said[i].witness->name.data, c.said[i].why);
+        }
+    }
+    if (status == TERN_UNAVAILABLE && a->n > 0) {
+        ti_hint("the entries are in the log; 'tern log cosign' or the next append publishes "
+                "them");
+    }
+    ti_log_close(a->log);
+    ti_cosigning_free(&c);
+    ti_policy_free(&policy);
+    return status;
+}
+
 static tern_status run(const void *values, const ti_operands *given, tern_err *err)
 {
     const append_args *args = values;
@@ -163,26 +224,18 @@ static tern_status run(const void *values, const ti_operands *given, tern_err *e
     char **files = given->items + 1;
     int n = given->n - 1;
     appending a = {0};
+    tern_status status;
     if (args->proof && (args->lines || n == 0)) {
         return ti_fail(err, TERN_USAGE, "log", TI_NO_OFFSET,
                        "--proof needs FILEs, each of which is one entry");
     }
-    TI_TRY(ti_log_open(&a.log, dir, NULL, err));
-    tern_status status = add_files(&a, args, files, n, err);
-    /* What came before a failure is not thrown away: it is durable and said, or not there. */
-    if (a.n > 0) {
-        tern_err second;
-        tern_status rest = ti_log_wait(a.log, a.first + a.n - 1, &second);
-        rest = rest == TERN_OK ? ti_log_publish(a.log, &second) : rest;
-        if (rest == TERN_OK) {
-            rest = report(args, &a, &second);
-        }
-        if (status == TERN_OK && rest != TERN_OK) {
-            status = rest;
-            *err = second;
-        }
+    if (args->policy) {
+        status = append_cosigned(&a, args, dir, files, n, err);
+    } else {
+        TI_TRY(ti_log_open(&a.log, dir, NULL, err));
+        status = append(&a, args, files, n, err);
+        ti_log_close(a.log);
     }
-    ti_log_close(a.log);
     if (status == TERN_OK && args->proof) {
         status = write_proofs(dir, files, n, a.first, err);
     }

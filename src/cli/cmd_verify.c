@@ -31,7 +31,7 @@ static const ti_opt opts[] = {
     {.type = TI_OPT_STR,
      .name = "proof",
      .metavar = "FILE",
-     .help = "check with this proof that the receipt is in a log; needs --log-key",
+     .help = "check with this proof that the receipt is in a log; needs --log-key or --policy",
      .words = TI_WORDS_FILE,
      .offset = offsetof(ti_verify_args, proof)},
     {.type = TI_OPT_STR,
@@ -53,6 +53,12 @@ static const ti_opt opts[] = {
      .help = "check that the log in DIR only grew since this checkpoint was kept",
      .words = TI_WORDS_FILE,
      .offset = offsetof(ti_verify_args, since)},
+    {.type = TI_OPT_STR,
+     .name = "policy",
+     .metavar = "FILE",
+     .help = "check that a log of this policy has signed, and enough of its witnesses",
+     .words = TI_WORDS_FILE,
+     .offset = offsetof(ti_verify_args, policy)},
     {.type = TI_OPT_HEADING, .help = "Running again"},
     {.type = TI_OPT_FLAG,
      .name = "rerun",
@@ -168,8 +174,10 @@ static tern_status check_usage(const ti_verify_args *args, const ti_operands *gi
 {
     const ti_rerun_args *a = &args->again;
     const char *problem = NULL;
-    if (args->proof && !args->log_key) {
-        problem = "--proof needs --log-key: a proof cannot vouch for its own log";
+    if (args->proof && !args->log_key && !args->policy) {
+        problem = "--proof needs --log-key or --policy: a proof cannot vouch for its own log";
+    } else if (args->policy && !args->proof && !args->log) {
+        problem = "--policy needs --proof or --log";
     } else if (args->since && !args->log) {
         problem = "--since needs --log";
     } else if (!args->rerun && (a->model || a->prompt || a->system || a->stops.n)) {
@@ -238,9 +246,10 @@ const ti_command ti_cmd_verify = {
         "The exit status is 0 when everything that was checked is right, 1 when something is "
         "not, 2 for wrong usage, 3 when the model or the prompt is not here, 4 when a file is "
         "damaged or of an unknown version.",
-    .examples = "tern run --receipt answer.json \"What is the capital of France?\"\n"
+    .examples = "tern run --receipt answer.json \"Once upon a time\"\n"
                 "tern verify answer.json\n"
                 "tern verify --rerun answer.json\n"
+                "tern verify --proof answer.tlog-proof --policy policy.txt answer.json\n"
                 "tern verify --key friend.pub --prompt question.txt --rerun theirs.json\n"
                 "tern verify --key 3059301306072A86... meter.xml",
     .opts = opts,

@@ -12,7 +12,7 @@ typedef struct ti_verify_args {
     ti_opt_list keys; /* of receipts, or of meters */
     bool any_key, rerun, json;
     const char *output;
-    const char *proof, *log, *log_key, *since;
+    const char *proof, *log, *log_key, *since, *policy;
     const char *meter;
     ti_rerun_args again;
 } ti_verify_args;

@@ -184,6 +184,25 @@ $ tern verify --log missing r.json
 !~ tern: *
 ? 5
 
+# --- what witnesses say (those that answer are in witness.sh)
+
+$ tern witness init -q w >w.pub; (echo "log $(cat log/vkey)"; echo quorum none) >policy; (echo "log $(cat log/vkey)"; echo "witness w $(cat w.pub)"; echo quorum w) >strict
+
+$ tern verify --proof r.json.tlog-proof --policy policy r.json | grep 'witnesses\|inclusion'
+>   witnesses    ok    the policy asks for none
+>~   inclusion    ok    entry 0 of 2 in tern-log/*
+
+$ tern verify --log log --policy strict r.json | grep 'witnesses\|inclusion'
+>   witnesses    no    the quorum 'w' is not reached; cosigned by none of the witnesses
+>~   inclusion    ok    entry 0 of 302 in tern-log/*
+
+$ tern verify --log log2 --policy policy r.json | grep witnesses
+>~   witnesses    no    'tern-log/*' is not one of the policy's logs
+
+$ tern verify --policy policy r.json
+! tern: verify: --policy needs --proof or --log
+? 2
+
 # --- usage
 
 $ tern verify
@@ -192,7 +211,7 @@ $ tern verify
 ? 2
 
 $ tern verify --proof p r.json
-! tern: verify: --proof needs --log-key: a proof cannot vouch for its own log
+! tern: verify: --proof needs --log-key or --policy: a proof cannot vouch for its own log
 ? 2
 
 $ tern verify --model tiny.gguf r.json
