@@ -106,10 +106,11 @@ void bench_attention(bench *b)
     static tern_token tokens[CONTEXT];
     tiny_tokens(tokens, CONTEXT, 1);
     for (size_t k = 0; k < KINDS; k++) {
-        char names[128] = "";
+        char names[128];
+        size_t used = 0;
         for (size_t l = 0; l < LAYERS; l++) {
-            strcat(names, l ? "," : "");
-            strcat(names, kinds[k].kinds);
+            used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", l ? "," : "",
+                                     kinds[k].kinds);
         }
         const tiny_spec spec = {.arch = "smdr",
                                 .type = "tq2_0",

@@ -57,6 +57,7 @@ tern_status ti_eval_text(ti_eval *e, const char *data, size_t size, ti_eval_scor
 /* The scores of n texts, all that were scored since ti_eval_begin(), together. */
 void ti_eval_sum(const ti_eval *e, const ti_eval_score *scores, size_t n, ti_eval_score *all);
 
+/* Bits for a byte: nats / ln 2 / bytes. */
 double ti_eval_bits_per_byte(const ti_eval_score *s);
 
 /* Frees the memory; the session and the model are the caller's. */
