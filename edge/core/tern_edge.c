@@ -23,11 +23,11 @@
 #define Z_MAX 8191    /* the largest quotient */
 #define ERROR_CUT 256 /* an error counts at most 16 deviations in the running level */
 #define CLIP 4        /* a residual teaches at most this many deviations */
-#define FIRST_THRESHOLD (128u << 16) /* 8 deviations */
-#define MIN_THRESHOLD (16u << 16)    /* 1 deviation */
-#define MAX_THRESHOLD (16384u << 16)
+#define FIRST_THRESHOLD ((uint32_t)128u << 16) /* 8 deviations */
+#define MIN_THRESHOLD ((uint32_t)16u << 16)    /* 1 deviation */
+#define MAX_THRESHOLD ((uint32_t)16384u << 16)
 #define MAX_INTERVAL_S 86400u
-#define MAX_DEVIATION_FLOOR (1 << 20)
+#define MAX_DEVIATION_FLOOR 1048576 /* 2^20 */
 
 /* floor(v / 2^s) without a shift of a negative number; s < 31. */
 static int32_t floor_shift(int32_t v, uint32_t s)
@@ -96,7 +96,7 @@ int32_t tern_edge_norm_step(struct tern_edge_norm *norm, int32_t value, uint32_t
 uint32_t tern_edge_hour_of_week(uint32_t local_time_s)
 {
     /* 1970-01-01 was a Thursday. */
-    return ((local_time_s / 3600u) + 72u) % (uint32_t)TERN_EDGE_HOURS;
+    return ((local_time_s / 3600u) + 72u) % TERN_EDGE_HOURS;
 }
 
 static int config_is_good(const struct tern_edge_config *c)
@@ -171,6 +171,8 @@ static int32_t baseline(const struct tern_edge_meter *m, uint32_t hour, int32_t 
         usual = m->mean[hour];
     } else if (m->visits[day_before] != 0u) {
         usual = m->mean[day_before];
+    } else {
+        /* nothing is known yet: x is as usual as anything */
     }
     return usual;
 }
@@ -187,7 +189,7 @@ static void learn(struct tern_edge_meter *m, uint32_t hour, int32_t x, int32_t r
 {
     const uint32_t adapt = m->config->adapt;
     const uint32_t of_day = hour % 24u;
-    const int32_t limit = (scale < 0x04000000) ? (scale * CLIP) : 0x10000000;
+    const int32_t limit = (scale < 67108864) ? (scale * CLIP) : 268435456;
     const int32_t cut = (m->day_visits[of_day] < 4u) ? residual : clamp(residual, limit);
     const int32_t seen = (m->visits[hour] == 0u) ? x : (m->mean[hour] + cut);
     m->mean[hour] = move(m->mean[hour], seen, m->visits[hour], adapt, m->seen);

@@ -30,14 +30,13 @@ extern "C" {
 /* ---------------------------------------------------------------- layers and networks */
 
 /* Bounds that tern_edge_net_check() enforces; what follows from them is written where it is
- * used.  Inputs of one sum (n_in, times taps for a temporal convolution); rows; taps;
- * the distance of taps; the left shift before the multiplication; layers. */
-#define TERN_EDGE_MAX_IN 4090
-#define TERN_EDGE_MAX_OUT 4096
-#define TERN_EDGE_MAX_TAPS 15
-#define TERN_EDGE_MAX_DILATION 255
-#define TERN_EDGE_MAX_SHIFT 8
-#define TERN_EDGE_MAX_LAYERS 32
+ * used.  Inputs of one sum (n_in, times taps for a temporal convolution); rows; taps; the left
+ * shift before the multiplication; layers. */
+#define TERN_EDGE_MAX_IN 4090u
+#define TERN_EDGE_MAX_OUT 4096u
+#define TERN_EDGE_MAX_TAPS 15u
+#define TERN_EDGE_MAX_SHIFT 8u
+#define TERN_EDGE_MAX_LAYERS 32u
 
 /* Ternary weights are stored in bytes of five (1.6 bits each).  A fully connected layer reads
  * the bytes as places in a table of sums: inputs are taken ten at a time, rows eight at a
@@ -51,7 +50,7 @@ extern "C" {
 #define TERN_EDGE_DW_CODES(n_out, taps) ((size_t)(n_out) * (((size_t)(taps) + 4u) / 5u))
 
 /* Sums are kept in 16 bits over at most this many inputs: 250 * 128 = 32000 < 32768. */
-#define TERN_EDGE_CHUNK 250
+#define TERN_EDGE_CHUNK 250u
 
 /* Scratch of a fully connected layer, in 32-bit words: two tables of 256 sums of 16 bits, a sum
  * of 16 bits for each row, and one of 32 bits where the inputs are more than a chunk. */
@@ -124,8 +123,8 @@ void tern_edge_fc_run(const struct tern_edge_layer *layer, const int8_t *in, int
 
 /* ---------------------------------------------------------------- the detector */
 
-#define TERN_EDGE_HOURS 168          /* of a week; 0 is Monday 0:00 to 1:00 */
-#define TERN_EDGE_FEATURES 8         /* inputs of a network for the detector */
+#define TERN_EDGE_HOURS 168u         /* of a week; 0 is Monday 0:00 to 1:00 */
+#define TERN_EDGE_FEATURES 8u        /* inputs of a network for the detector */
 #define TERN_EDGE_MAX_VALUE 16777215 /* 2^24 - 1: the largest reading, in the meter's unit */
 #define TERN_EDGE_MISSING INT32_MIN  /* "there is no value": as a reading */
 #define TERN_EDGE_UNIT 16            /* scores and thresholds: this is one mean deviation */

@@ -203,7 +203,7 @@ static void build_table(const int8_t *x, uint32_t *table)
                                  b + c,     a + b,     a + c,     a - b,    a - c,
                                  a + b - c, a + b + c, a - b + c, a - b - c};
     for (uint32_t plane = 0; plane < PLANES; plane++) {
-        const int32_t p = steps[plane][0] * (int32_t)x[3] + steps[plane][1] * (int32_t)x[4];
+        const int32_t p = (steps[plane][0] * (int32_t)x[3]) + (steps[plane][1] * (int32_t)x[4]);
         for (uint32_t slot = 0; slot < SLOTS; slot++) {
             t[slot] = (int16_t)(p + base[slot]);
             t[HALF + slot] = (int16_t)(p - base[slot]);
@@ -267,9 +267,9 @@ static inline int32_t clamp_relu(int32_t v)
 static inline int32_t scale(int32_t v, int32_t mult)
 {
     /* Floor division by 2^32 without a shift of a negative number. */
-    const int64_t w = (int64_t)v * mult + INT64_C(0x80000000);
+    const int64_t w = ((int64_t)v * mult) + INT64_C(2147483648);
     const uint64_t u = (uint64_t)w >> 32;
-    return (int32_t)((w < 0) ? ((int64_t)u - INT64_C(0x100000000)) : (int64_t)u);
+    return (int32_t)((w < 0) ? ((int64_t)u - INT64_C(4294967296)) : (int64_t)u);
 }
 
 #endif
@@ -362,14 +362,13 @@ APART static void fc_run(const struct tern_edge_layer *layer, const int8_t *in, 
     const int32_t power = power_of(layer);
     uint32_t *acc = &scratch[2u * TABLE_WORDS];
     zero(acc, n_blocks);
-    if (n_in > (uint32_t)TERN_EDGE_CHUNK) {
+    if (n_in > TERN_EDGE_CHUNK) {
         uint32_t *after = &acc[n_blocks * (BLOCK / 2u)];
         int32_t *wide = (int32_t *)after;
         const uint8_t *codes = layer->codes;
         zero(after, 2u * n_blocks);
         while (n_in != 0u) {
-            const uint32_t n =
-                (n_in > (uint32_t)TERN_EDGE_CHUNK) ? (uint32_t)TERN_EDGE_CHUNK : n_in;
+            const uint32_t n = (n_in > TERN_EDGE_CHUNK) ? TERN_EDGE_CHUNK : n_in;
             codes = sum_chunk(codes, in, n, scratch, acc, n_blocks);
             flush(acc, wide, n_blocks * (BLOCK / 2u));
             in = &in[n];
@@ -493,7 +492,7 @@ APART static void depthwise_run(const struct tern_edge_layer *layer, const int8_
     const int16_t *bias = layer->bias;
     const int32_t mult = layer->mult;
     const int32_t power = power_of(layer);
-    const int relu = layer->relu != 0u;
+    const int relu = (layer->relu != 0u) ? 1 : 0;
     for (uint32_t channel = 0; channel < n_out; channel++) {
         int32_t sum = bias[channel];
         uint32_t k = 0;
@@ -518,7 +517,8 @@ static uint32_t inputs_of(const struct tern_edge_layer *layer)
 {
     return (layer->kind == (uint8_t)TERN_EDGE_CONV)
                ? (layer->n_in * (uint32_t)layer->taps)
-               : ((layer->kind == (uint8_t)TERN_EDGE_DEPTHWISE) ? layer->taps : layer->n_in);
+               : ((layer->kind == (uint8_t)TERN_EDGE_DEPTHWISE) ? (uint32_t)layer->taps
+                                                                : (uint32_t)layer->n_in);
 }
 
 static uint32_t codes_of(const struct tern_edge_layer *layer)
@@ -554,14 +554,14 @@ static int code_is_good(uint32_t kind, uint32_t code)
     if (kind == (uint32_t)TERN_EDGE_DEPTHWISE) {
         /* ceil(v * 256 / 243) for a v: so the fraction minus one step is below v/243. */
         const uint32_t v = (code * 243u) / 256u;
-        return ((v * 256u) + 242u) / 243u == code;
+        return ((((v * 256u) + 242u) / 243u) == code) ? 1 : 0;
     }
     return (code < HALF) || ((code < N_CODES) && (((code - HALF) % SLOTS) != 0u));
 }
 
 static int layer_is_good(const struct tern_edge_layer *layer)
 {
-    const int temporal = layer->kind != (uint8_t)TERN_EDGE_FC;
+    const int temporal = (layer->kind != (uint8_t)TERN_EDGE_FC) ? 1 : 0;
     if ((layer->kind >= (uint8_t)TERN_EDGE_N_KINDS) || (layer->codes == NULL) ||
         (layer->bias == NULL) || (layer->n_in == 0u) || (layer->n_out == 0u) ||
         (layer->n_out > TERN_EDGE_MAX_OUT) || (layer->mult <= 0) ||

@@ -4,7 +4,7 @@
 # tools/layers.txt.  Prints the lines that are not.
 set -eu
 cd "$TERN_SOURCE"
-find include/tern src -name '*.[ch]' -print | sort >"$TERN_BUILD/layers.list"
+find include/tern src edge -name '*.[ch]' -print | sort >"$TERN_BUILD/layers.list"
 awk '
     FNR == NR { # the table
         if ($0 ~ /^#/ || NF == 0) next
@@ -16,19 +16,25 @@ awk '
     }
     FNR == 1 {
         n = split(FILENAME, part, "/")
-        module = part[2]
+        edge = part[1] == "edge"
+        module = edge ? "edge" : part[2]
         files++
         if (!(module in known)) { print FILENAME ": module " module " is not in the table"; bad++ }
     }
     /^[ \t]*#[ \t]*include[ \t]*"/ {
         split($0, q, "\"")
         split(q[2], path, "/")
-        if (q[2] !~ /\//) {
+        if (edge) {
+            if (q[2] ~ /\//) { print FILENAME ":" FNR ": edge stands alone: \"" q[2] "\""; bad++ }
+        } else if (q[2] !~ /\//) {
             print FILENAME ":" FNR ": \"" q[2] "\" does not name its module"; bad++
         } else if (path[1] != module && !((module, path[1]) in may)) {
             print FILENAME ":" FNR ": " module " may not include \"" q[2] "\""; bad++
         }
         checked++
+    }
+    edge && /^[ \t]*#[ \t]*include[ \t]*</ && !/<std(def|int)\.h>/ {
+        print FILENAME ":" FNR ": edge needs no library: " $0; bad++
     }
     /^[ \t]*#[ \t]*include[ \t]*<(pcre2|jansson|curl\/|microhttpd|sodium|sqlite3|openssl\/|utf8proc|cmocka)/ {
         match($0, /<[^>]*>/)

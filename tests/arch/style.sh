@@ -6,7 +6,7 @@ cd "$TERN_SOURCE" || exit 1
 list=$TERN_BUILD/style.list
 report=$TERN_BUILD/style.report
 : >"$report"
-find include src tests fuzz bench examples tools cmake docs/reference .ci dev CMakeLists.txt \
+find include src tests fuzz bench examples edge tools cmake docs/reference .ci dev CMakeLists.txt \
     -type f ! -path 'tests/data/*' ! -path 'fuzz/corpora/*' ! -name '*.md' ! -name '*.go' \
     ! -name go.sum -print | sort >"$list"
 files=$(cat "$list")

@@ -32,6 +32,9 @@ cppcheck cppcheck
 mandoc mandoc
 gcovr gcovr
 aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu
+arm-none-eabi-gcc gcc-arm-none-eabi
+qemu-system-arm qemu-system-arm
+riscv64-unknown-elf-gcc gcc-riscv64-unknown-elf
 /usr/aarch64-linux-gnu/include/stdio.h libc6-dev-arm64-cross
 qemu-aarch64-static qemu-user-static
 go golang-go

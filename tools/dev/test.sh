@@ -32,7 +32,7 @@ preset_tests()
 source_files()
 {
     find "$root/include" "$root/src" "$root/tests" "$root/fuzz" "$root/bench" "$root/examples" \
-        "$root/tools" "$root/docs" -name '*.[ch]' -print
+        "$root/tools" "$root/docs" "$root/edge" -name '*.[ch]' -print
 }
 
 lint()
@@ -44,6 +44,10 @@ lint()
     cppcheck --quiet --std=c11 --inline-suppr --enable=warning,performance,portability \
         --suppressions-list="$root/tools/cppcheck.txt" --error-exitcode=1 -j 2 \
         -I "$root/include" -I "$root/src" "$root/src" || status=1
+    cppcheck --quiet --std=c11 --enable=warning,performance,portability --error-exitcode=1 \
+        --suppressions-list="$root/tools/cppcheck.txt" -I "$root/edge/core" -I "$root/edge/host" \
+        -I "$root/edge/bench" -I "$root/edge/port" -I "$root/edge/port/cortex-m4" \
+        "$root/edge" || status=1
     echo "clang-tidy:"
     configure clang
     find "$root/src" -name '*.c' ! -name '*_win.c' -print | xargs -P 2 -n 4 clang-tidy-14 --quiet \
