@@ -61,6 +61,7 @@ tern_status ti_job_status_write(ti_buf *out, const ti_job_status *s, tern_err *e
     add_process(out, "command", &s->command);
     ti_json_bool(out, "suspended", s->suspended);
     ti_json_bool(out, "ended", s->ended);
+    ti_json_int(out, "since_ms", s->since_ms);
     ti_json_int(out, "started_s", s->run.started_s);
     ti_json_int(out, "ended_s", s->run.ended_s);
     ti_json_uint(out, "ran_s", s->run.ran_s);
@@ -223,6 +224,7 @@ tern_status ti_job_status_read(ti_job_status *out, const char *bytes, size_t len
         read_process(&r, &v, "command", &s.command);
         s.suspended = flag(&r, &v, "suspended");
         s.ended = flag(&r, &v, "ended");
+        s.since_ms = (int64_t)get(&r, &v, "since_ms", MS_MAX);
         read_run(&r, &v, &s.run);
         status = read_pieces(&r, &v, &s, err);
     }

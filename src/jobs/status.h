@@ -17,7 +17,8 @@ typedef struct ti_job_piece {
 typedef struct ti_job_status {
     ti_job_process keeper, command; /* command.pid is its process group too; 0 = not started */
     bool suspended, ended;
-    ti_job_run run;
+    int64_t since_ms;     /* when the piece that is under way began; 0 = none is */
+    ti_job_run run;       /* up to there */
     ti_job_piece *pieces; /* [n_pieces], owned; ascending and apart */
     size_t n_pieces, pieces_cap;
 } ti_job_status;

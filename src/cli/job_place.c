@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE /* POSIX_SPAWN_SETSID */
+#include "cli/job_place.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "cli/places.h"
+
+extern char **environ;
+
+/* --- paths ----------------------------------------------------------------------------------
+ */
+
+tern_status ti_job_directory(char **out, const char *given, bool make, tern_err *err)
+{
+    char *dir = NULL;
+    given = given ? given : getenv("TERN_JOBS");
+    if (given && *given) {
+        ti_buf path = {0};
+        char here[PATH_MAX];
+        if (*given != '/' && getcwd(here, sizeof here)) {
+            ti_buf_addf(&path, "%s/", here);
+        }
+        ti_buf_adds(&path, given);
+        if (path.failed) {
+            ti_buf_free(&path);
+            return ti_fail_nomem(err, "jobs", strlen(given), "a path");
+        }
+        dir = path.data;
+    } else {
+        TI_TRY(ti_place_path(&dir, TI_PLACE_DATA, "jobs", err));
+    }
+    tern_status status = make ? ti_make_private_directory(dir, err) : TERN_OK;
+    if (status != TERN_OK) {
+        free(dir);
+        return status;
+    }
+    *out = dir;
+    return TERN_OK;
+}
+
+tern_status ti_job_place_open(ti_job_place *out, const char *given, tern_err *err)
+{
+    *out = (ti_job_place){0};
+    TI_TRY(ti_job_directory(&out->dir, given, true, err));
+    tern_status status = ti_queue_open(&out->queue, out->dir, err);
+    if (status != TERN_OK) {
+        ti_job_place_close(out);
+    }
+    return status;
+}
+
+void ti_job_place_close(ti_job_place *place)
+{
+    ti_queue_close(place->queue);
+    free(place->dir);
+    *place = (ti_job_place){0};
+}
+
+tern_status ti_job_id(int64_t *out, const char *text, tern_err *err)
+{
+    char *end;
+    errno = 0;
+    long long n = strtoll(text, &end, 10);
+    if (errno != 0 || *end || end == text || n <= 0) {
+        return ti_fail(err, TERN_USAGE, "jobs", TI_NO_OFFSET, "'%.40s' is no number of a job",
+                       text);
+    }
+    *out = n;
+    return TERN_OK;
+}
+
+tern_status ti_job_file(char **out, const char *dir, int64_t id, const char *name,
+                        uint32_t attempt, const char *task, tern_err *err)
+{
+    ti_buf file = {0};
+    ti_buf_adds(&file, name);
+    if (attempt > 0) {
+        ti_buf_addf(&file, ".%u", (unsigned)attempt);
+    }
+    if (task && *task) {
+        ti_buf_addf(&file, ".%s", task);
+    }
+    tern_status status = file.failed ? ti_fail_nomem(err, "jobs", strlen(name), "a path")
+                                     : ti_queue_path(out, dir, id, file.data, err);
+    ti_buf_free(&file);
+    return status;
+}
+
+/* --- files ----------------------------------------------------------------------------------
+ */
+
+tern_status ti_job_status_load(ti_job_status *out, const char *dir, int64_t id,
+                               uint32_t attempt, const char *task, tern_err *err)
+{
+    char *path, *text;
+    size_t len;
+    TI_TRY(ti_job_file(&path, dir, id, "status", attempt, task, err));
+    tern_status status = TERN_OK;
+    if (access(path, F_OK) != 0) {
+        status = ti_fail(err, TERN_NO, "jobs", TI_NO_OFFSET, "nothing is known of this run");
+    } else {
+        status = ti_read_file(&text, &len, path, TI_STATUS_MAX, err);
+    }
+    free(path);
+    TI_TRY(status);
+    status = ti_job_status_read(out, text, len, err);
+    free(text);
+    return status;
+}
+
+/* Adds what another keeper wrote; `same` attempt as the newest so far, or a newer one. */
+static tern_status merge(ti_job_status *all, const ti_job_status *s, bool newer, bool first,
+                         tern_err *err)
+{
+    ti_job_run sum = all->run;
+    int64_t started_s =
+        first || s->run.started_s < sum.started_s ? s->run.started_s : sum.started_s;
+    for (size_t i = 0; i < s->n_pieces; i++) {
+        TI_TRY(ti_job_status_add(all, &s->pieces[i], err));
+    }
+    if (first || newer) {
+        all->keeper = s->keeper;
+        all->command = s->command;
+        all->suspended = s->suspended;
+        all->ended = s->ended;
+        all->run = s->run;
+    } else {
+        all->ended = all->ended && s->ended;
+        all->run.exit_code = sum.exit_code ? sum.exit_code : s->run.exit_code;
+        all->run.signal = sum.exit_code ? sum.signal : s->run.signal;
+        all->run.ended_s = s->run.ended_s > sum.ended_s ? s->run.ended_s : sum.ended_s;
+        all->run.ran_s = s->run.ran_s > sum.ran_s ? s->run.ran_s : sum.ran_s;
+    }
+    all->run.started_s = started_s;
+    if (!first) {
+        all->run.has_energy = s->run.has_energy || sum.has_energy;
+        all->run.energy_uj = s->run.energy_uj + sum.energy_uj;
+        all->run.idle_uj = s->run.idle_uj + sum.idle_uj;
+        all->run.cpu_ns = s->run.cpu_ns + sum.cpu_ns;
+    }
+    return TERN_OK;
+}
+
+/* "status.2" and "status.2.7": the attempt and the task; false for other names. */
+static bool read_name(const char *name, uint32_t *attempt, const char **task)
+{
+    static const char prefix[] = "status.";
+    char *end;
+    if (strncmp(name, prefix, sizeof prefix - 1) != 0) {
+        return false;
+    }
+    unsigned long n = strtoul(name + sizeof prefix - 1, &end, 10);
+    *attempt = (uint32_t)n;
+    *task = *end == '.' ? end + 1 : "";
+    return n > 0 && n < UINT32_MAX && (*end == '\0' || *end == '.') &&
+           (*task)[strspn(*task, "0123456789")] == '\0';
+}
+
+static tern_status sum_all(ti_job_status *all, DIR *files, const char *dir, int64_t id,
+                           uint32_t *newest, tern_err *err)
+{
+    struct dirent *e;
+    bool first = true;
+    while ((e = readdir(files)) != NULL) {
+        ti_job_status s;
+        uint32_t attempt;
+        const char *task;
+        if (!read_name(e->d_name, &attempt, &task)) {
+            continue;
+        }
+        TI_TRY(ti_job_status_load(&s, dir, id, attempt, task, err));
+        tern_status status = TERN_OK;
+        if (first || attempt >= *newest) {
+            status = merge(all, &s, !first && attempt > *newest, first, err);
+            *newest = attempt;
+        } else { /* of an older attempt only what it took */
+            s.run.exit_code = s.run.signal = 0;
+            s.ended = true;
+            status = merge(all, &s, false, false, err);
+        }
+        first = false;
+        ti_job_status_free(&s);
+        TI_TRY(status);
+    }
+    return first ? ti_fail(err, TERN_NO, "jobs", TI_NO_OFFSET, "nothing is known of this run")
+                 : TERN_OK;
+}
+
+tern_status ti_job_status_sum(ti_job_status *out, const char *dir, int64_t id,
+                              uint32_t *attempt, tern_err *err)
+{
+    char *path;
+    ti_job_status all = {0};
+    uint32_t newest = 0;
+    TI_TRY(ti_queue_path(&path, dir, id, "", err));
+    DIR *files = opendir(path);
+    int e = errno;
+    free(path);
+    if (!files) {
+        return ti_fail_errno(err, e, "jobs", "cannot list the files of job %lld",
+                             (long long)id);
+    }
+    tern_status status = sum_all(&all, files, dir, id, &newest, err);
+    closedir(files);
+    if (status != TERN_OK) {
+        ti_job_status_free(&all);
+        return status;
+    }
+    *out = all;
+    *attempt = newest;
+    return TERN_OK;
+}
+
+tern_status ti_job_write(const char *path, const char *text, size_t len, tern_err *err)
+{
+    ti_out out = {0};
+    TI_TRY(ti_out_open(&out, path, err));
+    (void)fchmod(fileno(out.stream), S_IRUSR | S_IWUSR);
+    (void)fwrite(text, 1, len, out.stream); /* commit sees the stream's error */
+    return ti_out_commit(&out, err);
+}
+
+/* --- the daemon -----------------------------------------------------------------------------
+ */
+
+bool ti_job_wake(const char *dir)
+{
+    char *path;
+    if (ti_queue_path(&path, dir, 0, "wake", NULL) != TERN_OK) {
+        return false;
+    }
+    int fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    free(path);
+    if (fd < 0) {
+        return false; /* nobody reads */
+    }
+    (void)!write(fd, "", 1); /* a full pipe wakes as well */
+    close(fd);
+    return true;
+}
+
+static int spawn_daemon(const char *log, char *const *argv)
+{
+    posix_spawnattr_t attr;
+    posix_spawn_file_actions_t files;
+    pid_t pid;
+    int e = posix_spawnattr_init(&attr);
+    if (e != 0) {
+        return e;
+    }
+    e = posix_spawn_file_actions_init(&files);
+    if (e == 0) {
+        posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSID);
+        posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
+        posix_spawn_file_actions_addopen(&files, 1, log, O_WRONLY | O_CREAT | O_APPEND,
+                                         S_IRUSR | S_IWUSR);
+        posix_spawn_file_actions_adddup2(&files, 1, 2);
+        e = posix_spawn(&pid, "/proc/self/exe", &files, &attr, argv, environ);
+        posix_spawn_file_actions_destroy(&files);
+    }
+    posix_spawnattr_destroy(&attr);
+    return e;
+}
+
+tern_status ti_job_start_daemon(const char *dir, bool until_idle, tern_err *err)
+{
+    enum { TRIES = 100, TRY_NS = 50000000 };
+    char *log;
+    TI_TRY(ti_queue_path(&log, dir, 0, "jobd.log", err));
+    char name[] = "tern", jobd[] = "jobd", front[] = "--foreground", queue[] = "--queue",
+         idle[] = "--until-idle";
+    char *copy = strdup(dir);
+    char *argv[] = {name, jobd, front, queue, copy, until_idle ? idle : NULL, NULL};
+    int e = copy ? spawn_daemon(log, argv) : ENOMEM;
+    free(copy);
+    free(log);
+    for (int i = 0; e == 0 && i < TRIES; i++) {
+        struct timespec wait = {.tv_nsec = TRY_NS};
+        if (ti_job_wake(dir)) {
+            return TERN_OK;
+        }
+        nanosleep(&wait, NULL);
+    }
+    return ti_fail(err, TERN_UNAVAILABLE, "jobs", TI_NO_OFFSET, "the daemon does not start: %s",
+                   e ? strerror(e) : "see jobd.log in the queue's directory");
+}

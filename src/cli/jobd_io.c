@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE /* POSIX_SPAWN_SETSID */
+#include "cli/jobd_io.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "carbon/stamp.h"
+#include "cli/job_place.h"
+#include "cli/out.h"
+#include "cli/process.h"
+
+extern char **environ;
+
+static int64_t now(void *self)
+{
+    (void)self;
+    return (int64_t)time(NULL);
+}
+
+/* --- looking --------------------------------------------------------------------------------
+ */
+
+/* What the keeper wrote; false when there is nothing to be read. */
+static bool read_status(const char *dir, const ti_job *job, ti_job_view *view, ti_job_run *run)
+{
+    ti_job_status s;
+    if (ti_job_status_load(&s, dir, job->id, job->attempt, NULL, NULL) != TERN_OK) {
+        return false;
+    }
+    view->suspended = s.suspended;
+    view->ran_s = s.run.ran_s;
+    if (s.since_ms > 0) {
+        int64_t more_s = view->now_s - s.since_ms / 1000;
+        view->ran_s += more_s > 0 && more_s < TI_JOB_DURATION_MAX_S ? (uint32_t)more_s : 0;
+    }
+    *run = s.run;
+    bool ended = s.ended;
+    ti_job_status_free(&s);
+    return ended;
+}
+
+static bool has_mark(const char *dir, const ti_job *job)
+{
+    char *path;
+    if (ti_job_file(&path, dir, job->id, "mark", job->attempt, NULL, NULL) != TERN_OK) {
+        return true; /* in doubt it was begun */
+    }
+    bool there = access(path, F_OK) == 0 || errno != ENOENT;
+    free(path);
+    return there;
+}
+
+void ti_jobd_look(const char *dir, const ti_job *job, ti_job_view *view, ti_job_run *run)
+{
+    if (read_status(dir, job, view, run)) {
+        view->keeper = TI_KEEPER_ENDED;
+        return;
+    }
+    if (ti_process_lives(&job->keeper)) {
+        view->keeper = TI_KEEPER_ALIVE;
+        return;
+    }
+    /* It may have ended between the two looks. */
+    if (read_status(dir, job, view, run)) {
+        view->keeper = TI_KEEPER_ENDED;
+        return;
+    }
+    view->keeper = has_mark(dir, job) ? TI_KEEPER_GONE : TI_KEEPER_UNBORN;
+}
+
+static void look(void *self, const ti_job *job, ti_job_view *view, ti_job_run *run)
+{
+    const ti_jobd_hands *h = self;
+    ti_jobd_look(h->dir, job, view, run);
+}
+
+/* --- starting -------------------------------------------------------------------------------
+ */
+
+/* Starts `tern jobd --keep ID` in a session of its own, with the gate as standard input. */
+static int spawn_keeper(pid_t *pid, char *const *argv, const char *log, int gate)
+{
+    posix_spawnattr_t attr;
+    posix_spawn_file_actions_t files;
+    sigset_t all, none;
+    int e = posix_spawnattr_init(&attr);
+    if (e != 0) {
+        return e;
+    }
+    e = posix_spawn_file_actions_init(&files);
+    if (e == 0) {
+        sigfillset(&all);
+        sigemptyset(&none);
+        posix_spawnattr_setsigdefault(&attr, &all);
+        posix_spawnattr_setsigmask(&attr, &none);
+        posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGDEF |
+                                            POSIX_SPAWN_SETSIGMASK);
+        posix_spawn_file_actions_adddup2(&files, gate, 0);
+        posix_spawn_file_actions_addopen(&files, 1, log, O_WRONLY | O_CREAT | O_APPEND, 0600);
+        posix_spawn_file_actions_adddup2(&files, 1, 2);
+        e = posix_spawn(pid, "/proc/self/exe", &files, &attr, argv, environ);
+        posix_spawn_file_actions_destroy(&files);
+    }
+    posix_spawnattr_destroy(&attr);
+    return e;
+}
+
+static tern_status prepare(void *self, const ti_job *job, uint32_t attempt,
+                           ti_job_process *keeper, tern_err *err)
+{
+    ti_jobd_hands *h = self;
+    char id[32], nth[16], name[] = "tern", jobd[] = "jobd", keep[] = "--keep",
+                          at[] = "--attempt", queue[] = "--queue", gate[] = "--gate";
+    char *log = NULL, *dir = strdup(h->dir);
+    int ends[2];
+    pid_t pid = 0;
+    snprintf(id, sizeof id, "%lld", (long long)job->id);
+    snprintf(nth, sizeof nth, "%u", (unsigned)attempt);
+    if (!dir || ti_queue_path(&log, h->dir, 0, "jobd.log", err) != TERN_OK) {
+        free(dir);
+        return ti_fail_nomem(err, "jobs", strlen(h->dir), "a path");
+    }
+    if (pipe2(ends, O_CLOEXEC) != 0) {
+        free(dir);
+        free(log);
+        return ti_fail_errno(err, errno, "jobs", "cannot make a gate");
+    }
+    char *argv[] = {name, jobd, keep, id, at, nth, queue, dir, gate, NULL};
+    int e = spawn_keeper(&pid, argv, log, ends[0]);
+    free(dir);
+    free(log);
+    close(ends[0]);
+    if (e != 0 || !ti_process_look(keeper, pid)) {
+        close(ends[1]);
+        return ti_fail_errno(err, e ? e : ESRCH, "jobs", "cannot start a keeper");
+    }
+    h->gate = ends[1];
+    return TERN_OK;
+}
+
+static void release(void *self, bool go)
+{
+    ti_jobd_hands *h = self;
+    if (h->gate >= 0) {
+        if (go) {
+            (void)!write(h->gate, "", 1); /* a keeper that is gone is seen at the next look */
+        }
+        close(h->gate);
+        h->gate = -1;
+    }
+}
+
+static tern_status signal_keeper(void *self, const ti_job *job, ti_act act, tern_err *err)
+{
+    int number = act == TI_ACT_SUSPEND ? SIGTSTP : act == TI_ACT_RESUME ? SIGCONT : SIGTERM;
+    (void)self;
+    return ti_process_signal(&job->keeper, number)
+               ? TERN_OK
+               : ti_fail(err, TERN_IO, "jobs", TI_NO_OFFSET,
+                         "its keeper is not there any more");
+}
+
+static tern_status planner(void *self, const char *zone, int64_t to_s, ti_planner **out,
+                           const char **source, tern_err *err)
+{
+    ti_jobd_hands *h = self;
+    return ti_job_planner(&h->plans, zone, to_s, out, source, err);
+}
+
+/* --- telling --------------------------------------------------------------------------------
+ */
+
+static void tell(void *self, const ti_job *job, ti_act act, const tern_err *err)
+{
+    static const char *const words[] = {[TI_ACT_NONE] = "?",
+                                        [TI_ACT_PLAN] = "planned",
+                                        [TI_ACT_START] = "started",
+                                        [TI_ACT_SUSPEND] = "suspended",
+                                        [TI_ACT_RESUME] = "continued",
+                                        [TI_ACT_TERMINATE] = "ended by its owner",
+                                        [TI_ACT_FINISH] = "ended",
+                                        [TI_ACT_REQUEUE] = "waits again",
+                                        [TI_ACT_INTERRUPT] = "was interrupted",
+                                        [TI_ACT_CANCEL] = "cancelled",
+                                        [TI_ACT_MISS] = "missed its deadline"};
+    const ti_jobd_hands *h = self;
+    char at[TI_STAMP_TEXT];
+    long long id = job->id;
+    if (!h->talk) {
+        return;
+    }
+    ti_stamp_text(at, (int64_t)time(NULL));
+    if (err) {
+        ti_note("%s job %lld: not %s: %s", at, id, words[act], err->message);
+    } else if (act == TI_ACT_FINISH) {
+        ti_note("%s job %lld %s (%s, exit code %d)", at, id, words[act],
+                ti_job_state_name(job->state), (int)job->run.exit_code);
+    } else {
+        ti_note("%s job %lld %s", at, id, words[act]);
+    }
+}
+
+void ti_jobd_hands_io(ti_jobd_io *out, ti_jobd_hands *hands)
+{
+    hands->gate = -1;
+    *out = (ti_jobd_io){.self = hands,
+                        .now = now,
+                        .look = look,
+                        .prepare = prepare,
+                        .release = release,
+                        .signal = signal_keeper,
+                        .planner = planner,
+                        .tell = tell};
+}

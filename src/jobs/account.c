@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "jobs/account.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "jobs/schedule.h"
+
+/* 1 kWh is 3.6e12 uJ: grams per kWh are 1e-3 ug / 3.6e9 uJ; mg/kWh times uJ over this are ug.
+ */
+#define UJ_MG_PER_UG UINT64_C(3600000000)
+
+uint64_t ti_job_grams(uint64_t energy_uj, uint32_t intensity_mg_kwh)
+{
+    /* In two parts, so that nothing wraps: 64 bits hold 1.8e19. */
+    uint64_t whole = energy_uj / UJ_MG_PER_UG, rest = energy_uj % UJ_MG_PER_UG, high;
+    if (__builtin_mul_overflow(whole, (uint64_t)intensity_mg_kwh, &high)) {
+        return UINT64_MAX;
+    }
+    uint64_t low = (rest * intensity_mg_kwh + UJ_MG_PER_UG / 2) / UJ_MG_PER_UG;
+    return high > UINT64_MAX - low ? UINT64_MAX : high + low;
+}
+
+/* The mean over what a piece touches: whole seconds, at least one. */
+static bool mean_over(uint32_t *mean_mg, const ti_series *series, int64_t start_ms,
+                      int64_t end_ms)
+{
+    int64_t from_s = start_ms / 1000, to_s = (end_ms + 999) / 1000;
+    return ti_series_mean(mean_mg, series, from_s, to_s > from_s ? to_s : from_s + 1);
+}
+
+bool ti_job_count(ti_job_account *out, const ti_job *job, const ti_job_piece *pieces, size_t n,
+                  const ti_series *series)
+{
+    ti_job_account a = *out;
+    uint64_t sum_uj = 0, ran_ms = 0;
+    uint32_t now_mg;
+    a.co2_ug = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint64_t energy_uj = pieces[i].energy_uj + pieces[i].idle_uj;
+        uint32_t mean_mg;
+        if (!mean_over(&mean_mg, series, pieces[i].start_ms, pieces[i].end_ms)) {
+            return false;
+        }
+        a.co2_ug += ti_job_grams(energy_uj, mean_mg);
+        sum_uj += energy_uj;
+        ran_ms += (uint64_t)(pieces[i].end_ms - pieces[i].start_ms);
+    }
+    int64_t at_once_ms = job->earliest_s * 1000;
+    if (n == 0 || !mean_over(&now_mg, series, at_once_ms, at_once_ms + (int64_t)ran_ms)) {
+        return false;
+    }
+    a.has_grams = a.has_now = true;
+    a.now_mg_kwh = now_mg;
+    a.now_co2_ug = ti_job_grams(sum_uj, now_mg);
+    /* mg/kWh that give these grams; a double has digits enough for a mean. */
+    a.mean_mg_kwh =
+        sum_uj > 0 ? (uint32_t)((double)a.co2_ug * (double)UJ_MG_PER_UG / (double)sum_uj + 0.5)
+                   : 0;
+    *out = a;
+    return true;
+}
+
+/* --- the statement --------------------------------------------------------------------------
+ */
+
+static void add_command(ti_buf *out, const ti_job *job)
+{
+    ti_json_open(out, "command", '[');
+    for (size_t at = 0; at < job->command_len; at += strlen(job->command + at) + 1) {
+        ti_json_str(out, NULL, job->command + at);
+    }
+    ti_json_close(out, ']');
+}
+
+static void add_energy(ti_buf *out, const ti_job_run *run)
+{
+    ti_json_open(out, "energy", '{');
+    ti_json_uint(out, "energy_uj", run->energy_uj);
+    ti_json_uint(out, "idle_uj", run->idle_uj);
+    ti_json_str(out, "evidence", run->evidence);
+    ti_json_str(out, "meter", run->meter);
+    ti_json_uint(out, "error_permille", run->error_permille);
+    ti_json_close(out, '}');
+}
+
+static void add_carbon(ti_buf *out, const ti_job_account *a)
+{
+    ti_json_open(out, "carbon", '{');
+    ti_json_uint(out, "co2_ug", a->co2_ug);
+    ti_json_uint(out, "mean_mg_kwh", a->mean_mg_kwh);
+    if (a->has_now) {
+        ti_json_uint(out, "now_co2_ug", a->now_co2_ug);
+        ti_json_uint(out, "now_mean_mg_kwh", a->now_mg_kwh);
+    }
+    ti_json_str(out, "known", a->expected ? "forecast" : "actual");
+    ti_json_str(out, "source", a->source);
+    ti_json_close(out, '}');
+}
+
+tern_status ti_job_statement(ti_buf *out, const ti_job *job, const char *id,
+                             const char *tern_version, const char *out_sha256, tern_err *err)
+{
+    ti_json_open(out, NULL, '{');
+    ti_json_str(out, "_type", "https://in-toto.io/Statement/v1");
+    ti_json_open(out, "subject", '[');
+    ti_json_open(out, NULL, '{');
+    ti_json_str(out, "name", "stdout");
+    ti_json_open(out, "digest", '{');
+    ti_json_str(out, "sha256", out_sha256);
+    ti_json_close(out, '}');
+    ti_json_close(out, '}');
+    ti_json_close(out, ']');
+    ti_json_str(out, "predicateType", TI_JOB_PREDICATE);
+    ti_json_open(out, "predicate", '{');
+    ti_json_str(out, "id", id);
+    ti_json_str(out, "tern_version", tern_version);
+    ti_json_int(out, "job", job->id);
+    ti_json_str(out, "via", ti_job_via_name(job->via));
+    ti_json_str(out, "state", ti_job_state_name(job->state));
+    add_command(out, job);
+    ti_json_int(out, "exit_code", job->run.exit_code);
+    ti_json_int(out, "submitted_s", job->submitted_s);
+    ti_json_int(out, "earliest_s", job->earliest_s);
+    ti_json_int(out, "deadline_s", job->deadline_s);
+    ti_json_int(out, "started_s", job->run.started_s);
+    ti_json_int(out, "ended_s", job->run.ended_s);
+    ti_json_uint(out, "ran_s", job->run.ran_s);
+    ti_json_uint(out, "cpu_ns", job->run.cpu_ns);
+    ti_job_json_why(out, "why", job);
+    if (job->run.has_energy) {
+        add_energy(out, &job->run);
+    }
+    if (job->account.has_grams) {
+        add_carbon(out, &job->account);
+    }
+    ti_json_close(out, '}');
+    ti_json_close(out, '}');
+    return out->failed ? ti_fail_nomem(err, "jobs", out->len, "a statement") : TERN_OK;
+}
