@@ -13,7 +13,9 @@
 
 enum { SPAN_MAX_DAYS = 400, ZONE_NAME_MAX = 40, FORECAST_SLACK_S = TI_DAY_S };
 
-static const ti_source_kind *const kinds[] = {
+enum { KINDS = 8 };
+
+static const ti_source_kind *const kinds[KINDS] = {
     &ti_source_neso,  &ti_source_emaps, &ti_source_watttime, &ti_source_entsoe,
     &ti_source_casdk, &ti_source_file,  &ti_source_co2js,    &ti_source_yearly,
 };
@@ -26,12 +28,12 @@ const char *ti_ask_text(ti_ask what)
 
 const ti_source_kind *ti_source_kind_at(size_t i)
 {
-    return i < sizeof kinds / sizeof *kinds ? kinds[i] : NULL;
+    return i < KINDS ? kinds[i] : NULL;
 }
 
 const ti_source_kind *ti_source_kind_find(const char *name)
 {
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+    for (size_t i = 0; i < KINDS; i++) {
         if (strcmp(kinds[i]->name, name) == 0) {
             return kinds[i];
         }

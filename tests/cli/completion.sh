@@ -47,8 +47,10 @@ is "three scripts" $? 0
 if command -v bash >/dev/null; then
     bash -n tern.bash
     is "bash parses it" $? 0
-    is "commands" "$(in_bash tern r)" "run "
+    is "commands" "$(in_bash tern ru)" "run "
     is "subcommands" "$(in_bash tern model v)" "verify "
+    is "subcommands of grid" "$(in_bash tern grid s)" "serve sources "
+    is "names of sources" "$(in_bash tern grid now --source ca)" "carbon-aware-sdk "
     is "options" "$(in_bash tern run --repeat)" "--repeat-penalty "
     is "options of a subcommand" "$(in_bash tern model info --te)" "--tensors "
     is "values" "$(in_bash tern run --kv '')" "f16 i8 "
