@@ -169,7 +169,7 @@ void ti_web_reply_text(ti_web_reply *reply, unsigned code, const char *type, con
  * reason in HTTP. */
 void ti_web_reply_error(ti_web_reply *reply, unsigned code, const char *why);
 
-/* The body comes from a function: files, and what can be made again at any offset.
+/* A body that comes from a function: files, and what can be made again at any offset.
  *   size  bytes there will be, or UINT64_MAX when only `read` knows
  *   read  puts up to cap bytes from offset `at` on into out, and their number into *n; 0 is the
  *         end.  A failure cuts the connection, so that the client knows.  Called in the thread
@@ -181,6 +181,8 @@ typedef struct ti_web_source {
     tern_status (*read)(void *user, uint64_t at, void *out, size_t cap, size_t *n);
     void (*done)(void *user);
 } ti_web_source;
+
+/* Makes that the body; the struct is copied. */
 void ti_web_reply_source(ti_web_reply *reply, const ti_web_source *source);
 
 /* The answer goes on after the handler: see LATER ANSWERS. */

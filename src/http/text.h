@@ -27,9 +27,10 @@ bool ti_web_path_fits(ti_str *rest, const char *pattern, const char *path);
 /* True when "GET, POST" holds the method; HEAD is held where GET is. */
 bool ti_web_method_in(const char *methods, const char *method);
 
-/* Finds the route; NULL when there is none: then *allow (MAX bytes) receives the methods of
- * those with that path, "" when no path fits. */
 enum { TI_WEB_ALLOW_MAX = 128 };
+
+/* Finds the route; NULL when there is none: then allow[TI_WEB_ALLOW_MAX] receives the methods
+ * of those with that path, "" when no path fits. */
 const ti_web_route *ti_web_route_find(const ti_web_route *routes, const char *method,
                                       const char *path, ti_str *rest, char *allow);
 
