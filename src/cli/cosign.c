@@ -60,8 +60,7 @@ void ti_cosigning_free(ti_cosigning *cosigning)
     *cosigning = (ti_cosigning){0};
 }
 
-/* --- one witness ---------------------------------------------------------------------------
- */
+/* --- one witness -------------------------------------------------------------------------- */
 
 /* Its valid cosignature in what is published; *time_s is then its time. */
 static bool cosigned_before(const asking *a, const ti_note_key *key, uint64_t *time_s)
@@ -180,8 +179,7 @@ static tern_status ask(const asking *a, ti_cosigned *said, ti_str note, ti_buf *
     return status;
 }
 
-/* --- all of them ---------------------------------------------------------------------------
- */
+/* --- all of them -------------------------------------------------------------------------- */
 
 static void find_before(asking *a)
 {

@@ -15,8 +15,7 @@
 
 enum { EVENTS = 64, EVICT_MS = 500 };
 
-/* --- connections whose time is over --------------------------------------------------------
- */
+/* --- connections whose time is over ------------------------------------------------------- */
 
 /* Tells a client why, in a connection in which nothing else is being sent. */
 static void say(const ti_web *web, int fd, unsigned code)
@@ -88,8 +87,7 @@ static uint64_t end_late(ti_web *web)
     return next;
 }
 
-/* --- what has happened ---------------------------------------------------------------------
- */
+/* --- what has happened -------------------------------------------------------------------- */
 
 /* A client has closed its side while it is waited for.  Whoever makes its answer can see that;
  * a whole answer is sent all the same, as the other side may be open. */
@@ -163,8 +161,7 @@ static tern_status turn(ti_web *web, const sigset_t *mask, uint64_t most_ms, ter
     return TERN_OK;
 }
 
-/* --- beginning and end ---------------------------------------------------------------------
- */
+/* --- beginning and end -------------------------------------------------------------------- */
 
 static bool told_to_stop(ti_web *web)
 {

@@ -11,8 +11,7 @@
 
 enum { TI_WEB_URL_MAX = 320 };
 
-/* --- connections: known to the thread of ti_web_run() alone --------------------------------
- */
+/* --- connections: known to the thread of ti_web_run() alone ------------------------------- */
 
 typedef enum ti_web_phase {
     TI_WEB_IDLE,    /* nothing asked, or less than a request line */
@@ -29,8 +28,7 @@ typedef struct ti_web_link {
     ti_web_reply *reply; /* of the request under way, or NULL */
 } ti_web_link;
 
-/* --- a request and its answer --------------------------------------------------------------
- */
+/* --- a request and its answer ------------------------------------------------------------- */
 
 struct ti_web_reply {
     ti_web_request request;
@@ -101,15 +99,13 @@ struct ti_web {
     unsigned n_workers;
 };
 
-/* --- listen.c ------------------------------------------------------------------------------
- */
+/* --- listen.c ----------------------------------------------------------------------------- */
 
 /* Listens on ADDRESS:PORT; *out is a socket that does not block.  url[TI_WEB_URL_MAX] receives
  * the address as people write it.  Errors: TERN_USAGE, TERN_IO. */
 tern_status ti_web_listen(int *out, char *url, const char *where, tern_err *err);
 
-/* --- reply.c -------------------------------------------------------------------------------
- */
+/* --- reply.c ------------------------------------------------------------------------------ */
 
 /* A new one, of a connection; NULL when there is no memory. */
 ti_web_reply *ti_web_reply_new(ti_web *web);
@@ -127,8 +123,7 @@ void ti_web_poke(const ti_web *web);
 /* The handler has returned: ends what was not kept, gives back the thread's reference. */
 void ti_web_reply_returned(ti_web_reply *reply);
 
-/* --- send.c: answers to the library --------------------------------------------------------
- */
+/* --- send.c: answers to the library ------------------------------------------------------- */
 
 /* Queues the answer that is ready. */
 enum MHD_Result ti_web_send(ti_web_reply *reply);
@@ -140,9 +135,10 @@ enum MHD_Result ti_web_refuse(ti_web_reply *reply, unsigned code, const char *wh
 void ti_web_suspend(ti_web_reply *reply);
 void ti_web_resume(ti_web_reply *reply);
 
-/* --- request.c: the library's callbacks ----------------------------------------------------
- */
+/* --- request.c: the library's callbacks --------------------------------------------------- */
 
+/* A request line; a request's head, pieces of its body, its end, and its going on; its end,
+ * good or bad; a connection's beginning and end.  `user` is the server. */
 void *ti_web_on_target(void *user, const char *target, struct MHD_Connection *connection);
 enum MHD_Result ti_web_on_request(void *user, struct MHD_Connection *connection,
                                   const char *url, const char *method, const char *version,

@@ -9,8 +9,7 @@
 
 enum { BACKLOG_BYTES = 1 << 20 };
 
-/* --- life ----------------------------------------------------------------------------------
- */
+/* --- life --------------------------------------------------------------------------------- */
 
 ti_web_reply *ti_web_reply_new(ti_web *web)
 {
@@ -85,8 +84,7 @@ void ti_web_wake(ti_web_reply *reply)
     }
 }
 
-/* --- what handlers call --------------------------------------------------------------------
- */
+/* --- what handlers call ------------------------------------------------------------------- */
 
 const char *ti_web_header(const ti_web_request *request, const char *name)
 {

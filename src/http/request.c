@@ -27,8 +27,7 @@ static ti_web_link *link_of(struct MHD_Connection *connection)
     return info ? info->socket_context : NULL;
 }
 
-/* --- connections ---------------------------------------------------------------------------
- */
+/* --- connections -------------------------------------------------------------------------- */
 
 void ti_web_on_connection(void *user, struct MHD_Connection *connection, void **context,
                           enum MHD_ConnectionNotificationCode how)
@@ -102,8 +101,7 @@ void ti_web_on_completed(void *user, struct MHD_Connection *connection, void **s
     ti_web_reply_drop(reply);
 }
 
-/* --- the head ------------------------------------------------------------------------------
- */
+/* --- the head ----------------------------------------------------------------------------- */
 
 typedef struct head_count {
     ti_web_reply *reply;
@@ -288,8 +286,7 @@ static enum MHD_Result begin(ti_web_reply *reply, const char *method, const char
     return MHD_YES;
 }
 
-/* --- the body ------------------------------------------------------------------------------
- */
+/* --- the body ----------------------------------------------------------------------------- */
 
 static enum MHD_Result receive(ti_web_reply *reply, const char *bytes, size_t len)
 {

@@ -9,8 +9,7 @@
 
 enum { BLOCK_BYTES = 16 << 10 };
 
-/* --- waiting -------------------------------------------------------------------------------
- */
+/* --- waiting ------------------------------------------------------------------------------ */
 
 /* The library does not look at a suspended connection; we do. */
 void ti_web_suspend(ti_web_reply *reply)
@@ -32,8 +31,7 @@ void ti_web_resume(ti_web_reply *reply)
     }
 }
 
-/* --- bodies --------------------------------------------------------------------------------
- */
+/* --- bodies ------------------------------------------------------------------------------- */
 
 static ssize_t read_stream(void *user, uint64_t at, char *out, size_t cap)
 {
@@ -113,8 +111,7 @@ static struct MHD_Response *response_of(ti_web_reply *reply, bool stream)
     return r;
 }
 
-/* --- heads ---------------------------------------------------------------------------------
- */
+/* --- heads -------------------------------------------------------------------------------- */
 
 static bool add_headers(struct MHD_Response *r, const ti_buf *headers)
 {

@@ -27,8 +27,7 @@ enum {
     CONNECTIONS_MIN = 4,
 };
 
-/* --- workers -------------------------------------------------------------------------------
- */
+/* --- workers ------------------------------------------------------------------------------ */
 
 static void *work(void *user)
 {
@@ -80,8 +79,7 @@ static tern_status start_workers(ti_web *web, tern_err *err)
     return status;
 }
 
-/* --- opening -------------------------------------------------------------------------------
- */
+/* --- opening ------------------------------------------------------------------------------ */
 
 static void fill_defaults(ti_web_opts *o)
 {
@@ -186,8 +184,7 @@ void ti_web_stop(ti_web *web)
     ti_web_poke(web);
 }
 
-/* --- closing -------------------------------------------------------------------------------
- */
+/* --- closing ------------------------------------------------------------------------------ */
 
 /* The library wants no connection to be suspended, and then closes all. */
 static void stop_library(ti_web *web)

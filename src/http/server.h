@@ -107,8 +107,7 @@ typedef struct ti_web_opts {
     size_t backlog_max;   /* bytes of a stream that a client has not taken; 0 = 1 MiB */
 } ti_web_opts;
 
-/* --- the server ----------------------------------------------------------------------------
- */
+/* --- the server --------------------------------------------------------------------------- */
 
 /* Listens, and starts the threads for handlers; requests are answered from ti_web_run() on.
  * Those who connect before wait.
@@ -133,8 +132,7 @@ void ti_web_stop(ti_web *web);
  * used but ti_web_reply_gone() and writes, which fail.  NULL is allowed. */
 void ti_web_close(ti_web *web);
 
-/* --- what was asked ------------------------------------------------------------------------
- */
+/* --- what was asked ----------------------------------------------------------------------- */
 
 /* The header's value ("content-type" and "Content-Type" are the same); NULL when there is none.
  * The first, when there are several.  Lives as long as the request. */
@@ -148,8 +146,7 @@ bool ti_web_query(const ti_web_request *request, const char *name, ti_buf *out);
  * %00: then out is as before. */
 bool ti_web_unescape(ti_buf *out, const char *text, size_t len, bool plus);
 
-/* --- the answer ----------------------------------------------------------------------------
- */
+/* --- the answer --------------------------------------------------------------------------- */
 
 /* Status and Content-Type (static strings); 200 and text/plain are what a reply starts with.
  * Before the body or stream begins. */

@@ -6,8 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* --- pieces --------------------------------------------------------------------------------
- */
+/* --- pieces ------------------------------------------------------------------------------- */
 
 static bool same(ti_str a, const char *b)
 {
@@ -45,8 +44,7 @@ bool ti_web_target_valid(const char *target)
     return target[0] == '/';
 }
 
-/* --- who is asked, and by whom -------------------------------------------------------------
- */
+/* --- who is asked, and by whom ------------------------------------------------------------ */
 
 /* Splits "name:port"; false when it is none. */
 static bool split_host(ti_str *name, const char *host)
@@ -95,8 +93,7 @@ bool ti_web_origin_ours(const char *origin, const char *host, const char *origin
     return *listed || (authority && host && strcasecmp(authority + 3, host) == 0);
 }
 
-/* --- routes --------------------------------------------------------------------------------
- */
+/* --- routes ------------------------------------------------------------------------------- */
 
 bool ti_web_path_fits(ti_str *rest, const char *pattern, const char *path)
 {
@@ -159,8 +156,7 @@ const ti_web_route *ti_web_route_find(const ti_web_route *routes, const char *me
     return NULL;
 }
 
-/* --- queries -------------------------------------------------------------------------------
- */
+/* --- queries ------------------------------------------------------------------------------ */
 
 static int hex_digit(char c)
 {

@@ -40,8 +40,7 @@ void ti_witness_request_write(ti_buf *out, const ti_witness_request *request);
 tern_status ti_witness_answer_read(ti_buf *lines, const ti_note_key *witness, ti_str text,
                                    const char *answer, size_t len, tern_err *err);
 
-/* --- the witness ----------------------------------------------------------------------------
- */
+/* --- the witness -------------------------------------------------------------------------- */
 
 typedef struct ti_witness ti_witness;
 

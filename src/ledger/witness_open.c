@@ -17,8 +17,7 @@ static uint64_t system_clock_s(void *user)
     return now > 0 ? (uint64_t)now : 0;
 }
 
-/* --- the key -------------------------------------------------------------------------------
- */
+/* --- the key ------------------------------------------------------------------------------ */
 
 static tern_status new_key(ti_note_signer *out, const char *name, tern_err *err)
 {
@@ -114,8 +113,7 @@ static tern_status have_key(ti_witness *w, const char *name, tern_err *err)
     return write_vkey(w, err);
 }
 
-/* --- what was cosigned ---------------------------------------------------------------------
- */
+/* --- what was cosigned -------------------------------------------------------------------- */
 
 static tern_status check_state(ti_witness *w, ti_witness_log *log, tern_err *err)
 {

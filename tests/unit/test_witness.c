@@ -31,8 +31,7 @@ static uint64_t fake_clock_s(void *user)
     return clock_now_s;
 }
 
-/* --- two histories of a log ----------------------------------------------------------------
- */
+/* --- two histories of a log --------------------------------------------------------------- */
 
 static tern_status get_node(void *user, ti_hash *out, unsigned level, uint64_t index,
                             tern_err *err)
@@ -110,8 +109,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* --- a witness on a simulated disk ----------------------------------------------------------
- */
+/* --- a witness on a simulated disk -------------------------------------------------------- */
 
 typedef struct place {
     sim *sim;
@@ -211,8 +209,7 @@ static long shown_size(ti_witness *w)
     return size;
 }
 
-/* --- answers -------------------------------------------------------------------------------
- */
+/* --- answers ------------------------------------------------------------------------------ */
 
 static void test_sizes(void **state)
 {
@@ -510,8 +507,7 @@ static void test_time(void **state)
     end(&p);
 }
 
-/* --- state ---------------------------------------------------------------------------------
- */
+/* --- state -------------------------------------------------------------------------------- */
 
 static void test_key_and_lock(void **state)
 {
@@ -610,8 +606,7 @@ static void test_failed_writes(void **state)
     }
 }
 
-/* --- crashes: lives from seeds ---------------------------------------------------------------
- */
+/* --- crashes: lives from seeds ------------------------------------------------------------ */
 
 typedef struct seen {
     int history; /* 0 = both */
@@ -696,8 +691,7 @@ static void test_crashes(void **state)
     }
 }
 
-/* --- a real directory ------------------------------------------------------------------------
- */
+/* --- a real directory --------------------------------------------------------------------- */
 
 enum { FOLDER = 128 };
 
@@ -723,8 +717,7 @@ static void remove_folder(const char *dir)
     assert_int_equal(remove(dir), 0);
 }
 
-/* --- threads, on a real directory -----------------------------------------------------------
- */
+/* --- threads, on a real directory --------------------------------------------------------- */
 
 typedef struct client {
     ti_witness *witness;
@@ -789,8 +782,7 @@ static void test_threads(void **state)
     remove_folder(dir);
 }
 
-/* --- the client's side -----------------------------------------------------------------------
- */
+/* --- the client's side -------------------------------------------------------------------- */
 
 static void test_answers_read(void **state)
 {
