@@ -49,8 +49,7 @@ typedef struct ti_local {
 
 /* Runs a model for `n_tokens` tokens, its prompt not counted.  Errors: those of the model and
  * of ti_metering_open(). */
-tern_status ti_local_measure(ti_local *out, const char *model, uint32_t n_tokens,
-                             tern_err *err);
+tern_status ti_local_measure(ti_local *out, const char *name, uint32_t n_tokens, tern_err *err);
 
 typedef struct ti_provider_row {
     const ti_provider *provider; /* NULL: this machine */
