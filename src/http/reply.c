@@ -43,11 +43,13 @@ void ti_web_release(ti_web *web)
     }
 }
 
-void ti_web_reply_drop(ti_web_reply *reply)
+/* Gives n references back; the last frees. */
+static void drop(ti_web_reply *reply, unsigned n)
 {
     ti_web *web = reply->web;
     pthread_mutex_lock(&web->mutex);
-    bool last = --reply->refs == 0;
+    reply->refs -= n;
+    bool last = reply->refs == 0;
     pthread_mutex_unlock(&web->mutex);
     if (!last) {
         return;
@@ -55,13 +57,20 @@ void ti_web_reply_drop(ti_web_reply *reply)
     if (reply->source.done) {
         reply->source.done(reply->source.user);
     }
-    ti_buf *all[] = {&reply->target,      &reply->rest,     &reply->headers, &reply->body,
-                     &reply->out_headers, &reply->out_body, &reply->chunk};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-        ti_buf_free(all[i]);
-    }
+    ti_buf_free(&reply->target);
+    ti_buf_free(&reply->rest);
+    ti_buf_free(&reply->headers);
+    ti_buf_free(&reply->body);
+    ti_buf_free(&reply->out_headers);
+    ti_buf_free(&reply->out_body);
+    ti_buf_free(&reply->chunk);
     free(reply);
     ti_web_release(web);
+}
+
+void ti_web_reply_drop(ti_web_reply *reply)
+{
+    drop(reply, 1);
 }
 
 void ti_web_poke(const ti_web *web)
@@ -208,21 +217,26 @@ void ti_web_reply_fail(ti_web_reply *reply)
     }
 }
 
-void ti_web_reply_returned(ti_web_reply *reply)
-{
-    if (!reply->kept) {
-        ti_web_reply_end(reply);
-    }
-    ti_web_reply_drop(reply);
-}
-
-void ti_web_reply_end(ti_web_reply *reply)
+static void finish(ti_web_reply *reply)
 {
     pthread_mutex_lock(&reply->web->mutex);
     reply->ready = reply->ended = true;
     ti_web_wake(reply);
     pthread_mutex_unlock(&reply->web->mutex);
-    ti_web_reply_drop(reply);
+}
+
+void ti_web_reply_returned(ti_web_reply *reply)
+{
+    if (!reply->kept) {
+        finish(reply);
+    }
+    drop(reply, reply->kept ? 1 : 2);
+}
+
+void ti_web_reply_end(ti_web_reply *reply)
+{
+    finish(reply);
+    drop(reply, 1);
 }
 
 bool ti_web_reply_gone(const ti_web_reply *reply)
