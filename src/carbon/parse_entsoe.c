@@ -282,6 +282,7 @@ static tern_status lay_out(table *t, const reader *r, tern_err *err)
         to_s = end > to_s ? end : to_s;
         t->step_s = p->length_s < t->step_s ? p->length_s : t->step_s;
     }
+    TI_ASSERT(t->step_s >= STEP_MIN_S); /* as read_period() has seen to */
     for (size_t i = 0; i < r->n; i++) {
         const point *p = &r->points[i];
         if ((p->start_s - t->from_s) % t->step_s != 0 || p->length_s % t->step_s != 0) {

@@ -117,6 +117,7 @@ void ti_source_close(ti_source *source)
 
 void ti_source_hide(tern_err *err, const char *secret)
 {
+    enum { TELLING = 4 }; /* so many of its first bytes tell something */
     size_t n = secret ? strlen(secret) : 0;
     char *at;
     if (!err || n < 3) {
@@ -125,6 +126,14 @@ void ti_source_hide(tern_err *err, const char *secret)
     while ((at = strstr(err->message, secret)) != NULL) {
         memcpy(at, "***", 3);
         memmove(at + 3, at + n, strlen(at + n) + 1);
+    }
+    /* Others' words are cut: what they end with may be the beginning of it. */
+    size_t len = strlen(err->message);
+    for (size_t k = n - 1; k >= TELLING; k--) {
+        if (k <= len && memcmp(err->message + len - k, secret, k) == 0) {
+            memcpy(err->message + len - k, "***", 4);
+            return;
+        }
     }
 }
 

@@ -121,7 +121,7 @@ tern_status ti_source_fetch(const ti_source *source, ti_buf *body,
 /* Begins an address: the setting's or the kind's, without a slash at its end. */
 void ti_source_url(const ti_source *source, ti_buf *url);
 
-/* Replaces a secret in a message by "***". */
+/* Replaces a secret in a message, or a beginning of it at the end of one, by "***". */
 void ti_source_hide(tern_err *err, const char *secret);
 
 #endif

@@ -161,6 +161,23 @@ static void each_status_has_its_reason(void **state)
     assert_int_equal(net.at, sizeof words / sizeof *words);
 }
 
+static void a_cut_message_shows_no_part_of_a_key(void **state)
+{
+    ti_source_settings settings = {.key = "secret-key-of-some-length"};
+    char body[256];
+    (void)state;
+    for (int n = 60; n < 130; n++) { /* wherever it is cut */
+        snprintf(body, sizeof body, "{\"error\":\"%0*d secret-key-of-some-length.\"}", n, 0);
+        for (int code = 200; code <= 401; code += 201) {
+            turn turns[] = {{"", code, body}};
+            begin("electricitymaps", &settings, turns, 1);
+            assert_int_equal(ask(TI_ASK_NOW, "DE", 0, 0), TERN_UNAVAILABLE);
+            assert_null(strstr(err.message, "secr"));
+            assert_non_null(strstr(err.message, "0000"));
+        }
+    }
+}
+
 /* --- Electricity Maps --------------------------------------------------------------------- */
 
 #define EMAPS(time) "{\"carbonIntensity\":302,\"datetime\":\"" time "\"}"
@@ -365,6 +382,7 @@ int main(void)
         cmocka_unit_test(neso_addresses),
         cmocka_unit_test(long_intervals_are_cut),
         cmocka_unit_test(each_status_has_its_reason),
+        cmocka_unit_test(a_cut_message_shows_no_part_of_a_key),
         cmocka_unit_test(emaps_addresses),
         cmocka_unit_test(watttime_logs_in_once_and_again_when_refused),
         cmocka_unit_test(tokens_grow_old),
