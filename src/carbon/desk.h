@@ -73,9 +73,10 @@ tern_status ti_desk_forecast_then(ti_feed *out, ti_desk *desk, const char *zone,
                                   int64_t to_s, tern_err *err);
 
 /* The forecast of plan/forecast.h for [from_s, to_s), in hours (the first is what is left of
- * one), at most 14 days ahead, from what had happened by now_s; days are those of UTC.  Hours
- * of which nothing is known stay gaps.  Pure.  Errors: TERN_NOMEM, TERN_UNAVAILABLE (not one
- * hour, or a history of fewer than TI_DERIVED_DAYS_MIN days). */
+ * one), at most 14 days ahead, from what had happened by now_s; working days are those of the
+ * zone's own clock, as far as its name tells (carbon/zone_time.h).  Hours of which nothing is
+ * known stay gaps.  Pure.  Errors: TERN_NOMEM, TERN_UNAVAILABLE (not one hour, or a history of
+ * fewer than TI_DERIVED_DAYS_MIN days). */
 tern_status ti_desk_derive(ti_feed *out, const ti_series *history, int64_t now_s,
                            int64_t from_s, int64_t to_s, tern_err *err);
 

@@ -7,11 +7,15 @@
 
 #include "carbon/desk_parts.h"
 #include "carbon/stamp.h"
+#include "carbon/zone_time.h"
 #include "plan/forecast.h"
 
 size_t ti_desk_backtest(ti_errors *out, const ti_series *history, int64_t now_s)
 {
-    ti_forecast_ask ask = {.made_s = now_s, .from_s = now_s, .step_s = TI_DERIVED_STEP_S};
+    ti_forecast_ask ask = {.made_s = now_s,
+                           .from_s = now_s,
+                           .step_s = TI_DERIVED_STEP_S,
+                           .utc_offset_s = ti_zone_utc_offset_s(history->zone)};
     memset(out, 0, sizeof *out);
     return ti_forecast_learn(out, history, &ask);
 }
@@ -28,8 +32,11 @@ static tern_status derive_hours(ti_feed *feed, const ti_series *history, int64_t
         if (end_s > now_s + TI_FORECAST_SPAN_S) {
             end_s = now_s + TI_FORECAST_SPAN_S;
         }
-        ti_forecast_ask ask = {
-            .made_s = now_s, .from_s = at, .step_s = (uint32_t)(end_s - at), .n = 1};
+        ti_forecast_ask ask = {.made_s = now_s,
+                               .from_s = at,
+                               .step_s = (uint32_t)(end_s - at),
+                               .n = 1,
+                               .utc_offset_s = ti_zone_utc_offset_s(history->zone)};
         tern_status status = ti_forecast_make(&slot, history, &ask, &why);
         if (status == TERN_OK) {
             status = ti_feed_add(feed, &slot, &why);

@@ -18,6 +18,7 @@
 #include "carbon/parse.h"
 #include "carbon/rolling.h"
 #include "carbon/stamp.h"
+#include "carbon/zone_time.h"
 #include "oom.h"
 
 enum { T0 = 1767268800, HALF = 1800, HOUR = 3600, DAY = 86400 }; /* 2026-01-01T12:00Z */
@@ -467,6 +468,55 @@ static void forecasts_as_of_a_moment_of_the_past(void **state)
         TERN_USAGE);
 }
 
+static void clocks_of_zones(void **state)
+{
+    static const struct {
+        const char *zone;
+        int32_t minutes;
+    } cases[] = {{"GB", 0},
+                 {"GB-13", 0},
+                 {"DE", 60},
+                 {"DE-LU", 60},
+                 {"US", -360},
+                 {"US-CAL-CISO", -480},
+                 {"US-MIDA-PJM", -300},
+                 {"CAISO_NORTH", -480},
+                 {"IN-DL", 330},
+                 {"AU-NSW", 600},
+                 {"AU-WA", 480},
+                 {"eastus", 0},
+                 {"DELHI", 0},
+                 {"", 0},
+                 {"D", 0},
+                 {"10YFR-RTE------C", 60}};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_int_equal(ti_zone_utc_offset_s(cases[i].zone), cases[i].minutes * 60);
+    }
+}
+
+/* A grid that rests on Saturdays and Sundays of its own: ten hours before those of UTC. */
+static void weekends_are_the_zones_own(void **state)
+{
+    enum { N = 28 * 24, MONDAY = 1767571200 }; /* 2026-01-05T00:00Z */
+    ti_slot slots[N];
+    ti_series s = {.slots = slots, .n = N, .zone = "AU-NSW", .source = "test"};
+    ti_feed made;
+    (void)state;
+    for (int i = 0; i < N; i++) {
+        int64_t start = MONDAY + (int64_t)i * HOUR, local = (start + 10 * HOUR) / DAY % 7;
+        bool rests = local == 2 || local == 3; /* 1970-01-01 was a Thursday */
+        slots[i] = (ti_slot){start, HOUR, rests ? 100000 : 300000, 0, TI_SLOT_ACTUAL};
+    }
+    int64_t friday = MONDAY + 25 * DAY + 10 * HOUR; /* 20:00 there: rest begins at 14:00Z */
+    assert_int_equal(ti_desk_derive(&made, &s, friday, friday, friday + 12 * HOUR, &err),
+                     TERN_OK);
+    uint32_t before = made.slots[3].intensity_mg_kwh, after = made.slots[5].intensity_mg_kwh;
+    ti_feed_free(&made);
+    assert_true(before > 270000);
+    assert_true(after < 230000); /* by the clock of UTC it would still be Friday */
+}
+
 /* The vectors of the Carbon Aware SDK's own tests: 10, 20, 30, 40 for five minutes each. */
 static void rolling_means(void **state)
 {
@@ -668,6 +718,8 @@ int main(void)
         TEST(history_live_and_kept),
         TEST(the_past_is_asked_about_once),
         TEST(forecasts_as_of_a_moment_of_the_past),
+        TEST(clocks_of_zones),
+        TEST(weekends_are_the_zones_own),
         TEST(rolling_means),
         TEST(what_is_kept_survives_and_is_checked),
         TEST(bases_never_mix),
