@@ -31,42 +31,44 @@ static void begin_pass(network *net)
     }
 }
 
-static network *make_network(const tiny_spec *spec, const tern_model_opts *opts, uint32_t n_ctx)
+static tern_model *make_model(const tiny_spec *spec, const tern_model_opts *opts)
 {
-    network *net = calloc(1, sizeof *net);
     static unsigned number; /* models stay mapped */
     char name[32];
     snprintf(name, sizeof name, "bench%u.gguf", number++);
     const char *path = tiny_path(name);
-    const tern_session_opts one = {.n_ctx = n_ctx, .threads = 1};
-    tern_model_opts with = *opts;
+    tern_model *model = NULL;
     tern_err err;
-    with.threads = 1;
-    if (!net) {
+    tiny_write(spec, path);
+    if (tern_model_open(&model, path, opts, &err) != TERN_OK) {
+        bench_stop("a model", &err);
+    }
+    return model;
+}
+
+static network *make_network(tern_model *model)
+{
+    network *net = calloc(1, sizeof *net);
+    const tern_session_opts one = {.threads = 1};
+    uint32_t n_ctx = model->config.n_ctx;
+    size_t width = model->config.n_embd;
+    tern_err err;
+    if (!net || !(net->x = calloc(width, sizeof *net->x))) {
         bench_stop("no memory", NULL);
     }
-    tiny_write(spec, path);
-    if (tern_model_open(&net->model, path, &with, &err) != TERN_OK ||
-        tern_session_create(&net->session, net->model, &one, &err) != TERN_OK ||
-        ti_batch_new(&net->batch, net->model, 1, 1, n_ctx, &err) != TERN_OK) {
-        bench_stop("a network", &err);
+    net->model = model;
+    if (tern_session_create(&net->session, model, &one, &err) != TERN_OK ||
+        ti_batch_new(&net->batch, model, 1, 1, n_ctx, &err) != TERN_OK) {
+        bench_stop("a session", &err);
     }
-    size_t width = net->model->config.n_embd;
     ti_rng rng;
     ti_rng_seed(&rng, 3);
-    net->x = calloc(width, sizeof *net->x);
-    for (size_t i = 0; net->x && i < width; i++) { /* bell-shaped enough */
+    for (size_t i = 0; i < width; i++) { /* bell-shaped enough */
         net->x[i] = ti_rng_unit(&rng) + ti_rng_unit(&rng) + ti_rng_unit(&rng) - 1.5f;
     }
-    if (!net->x) {
-        bench_stop("no memory", NULL);
-    }
     net->row = (ti_row){.session = net->session};
-    net->pass = (ti_pass){.b = net->batch,
-                          .model = net->model,
-                          .kern = net->model->kern,
-                          .rows = &net->row,
-                          .m = 1};
+    net->pass = (ti_pass){
+        .b = net->batch, .model = model, .kern = model->kern, .rows = &net->row, .m = 1};
     net->worker = (ti_worker){.p = &net->pass, .own = net->batch->threads, .n = 1};
     return net;
 }
@@ -126,9 +128,10 @@ void bench_attention(bench *b)
                                          .side = kinds[k].side,
                                          .radius = kinds[k].side ? RADIUS : 0,
                                          .budget = kinds[k].budget}};
+        const tern_model_opts one = {.threads = 1};
+        tern_model *model = make_model(&spec, &one);
         for (size_t n = 0; n < LENGTHS; n++) {
-            const tern_model_opts none = {0};
-            network *net = make_network(&spec, &none, CONTEXT);
+            network *net = make_network(model);
             tern_err err;
             if (tern_session_feed(net->session, tokens, lengths[n], &err) != TERN_OK) {
                 bench_stop("reading", &err);
@@ -153,17 +156,25 @@ static const double shares[SHARES] = {0.02, 0.05, 0.10, 0.15, 0.20, 0.30, 0.39, 
 static const char *const layouts[2] = {"t2", "t5"};
 static size_t dense[SHAPES][2], largest[SHAPES][SHARES];
 
+/* A network with a number of gates that stay open; 0 = all. */
+typedef struct gated {
+    network *net;
+    uint32_t top_k;
+} gated;
+
 static void feed_forward(void *ctx)
 {
-    network *net = ctx;
+    const gated *g = ctx;
+    network *net = g->net;
     begin_pass(net);
+    net->model->config.top_k = g->top_k;
     memcpy(net->batch->x, net->x, net->model->config.n_embd * sizeof *net->x);
     for (size_t l = 0; l < net->model->config.n_layer; l++) {
         ti_feed_forward(&net->worker, &net->model->layers[l], l);
     }
 }
 
-static network *make_shape(size_t shape, double share, const tern_model_opts *opts)
+static network *make_shape(size_t shape, const tern_model_opts *opts)
 {
     const tiny_spec spec = {.arch = "smdr",
                             .type = "tq2_0",
@@ -174,9 +185,18 @@ static network *make_shape(size_t shape, double share, const tern_model_opts *op
                             .n_head = 4,
                             .n_head_kv = 1,
                             .head_dim = 64,
-                            .n_ctx = 16,
-                            .smdr = {.top_k = (uint32_t)(share * shapes[shape].n_ff)}};
-    return make_network(&spec, opts, 16);
+                            .n_ctx = 16};
+    return make_network(make_model(&spec, opts));
+}
+
+static gated *make_gated(network *net, double share)
+{
+    gated *g = calloc(1, sizeof *g);
+    if (!g) {
+        bench_stop("no memory", NULL);
+    }
+    *g = (gated){net, (uint32_t)(share * net->model->config.n_ff)};
+    return g;
 }
 
 /* --- the two sparse products alone -------------------------------------------------------- */
@@ -191,7 +211,6 @@ typedef struct alone {
 } alone;
 
 static const double points[POINTS] = {0.05, 0.10, 0.15, 0.20, 0.30, 0.40, 0.50, 0.65};
-static size_t rows[SHAPES][POINTS], columns[SHAPES][POINTS], all_up[SHAPES], all_down[SHAPES];
 
 static void listed_rows(void *ctx)
 {
@@ -259,44 +278,45 @@ static alone *make_alone(network *net, size_t k, size_t n, double share)
     return a;
 }
 
-static void bench_alone(bench *b, size_t s)
+static void bench_alone(bench *b, size_t s, network *plain, network *net)
 {
     static const char group[] = "up and down products, all layers";
-    const tern_model_opts on = {.sparse = TERN_SPARSE_ON}, off = {.sparse = TERN_SPARSE_OFF};
-    network *net = make_shape(s, 0.1, &on), *plain = make_shape(s, 0.1, &off);
     size_t n_embd = shapes[s].n_embd, n_ff = shapes[s].n_ff;
-    all_up[s] = bench_add(b, group, whole_up, make_alone(plain, n_embd, n_ff, 1.0),
-                          "up, %zu x %zu, dense", n_ff, n_embd);
-    all_down[s] = bench_add(b, group, whole_down, make_alone(plain, n_ff, n_ff, 1.0),
-                            "down, %zu x %zu, dense", n_embd, n_ff);
+    (void)bench_add(b, group, whole_up, make_alone(plain, n_embd, n_ff, 1.0),
+                    "up, %zu x %zu, dense, t2", n_ff, n_embd);
+    (void)bench_add(b, group, whole_down, make_alone(plain, n_ff, n_ff, 1.0),
+                    "down, %zu x %zu, dense, t2", n_embd, n_ff);
     for (size_t p = 0; p < POINTS; p++) {
-        rows[s][p] = bench_add(b, group, listed_rows, make_alone(net, n_embd, n_ff, points[p]),
-                               "up, %.0f %% of the rows", 100 * points[p]);
-        columns[s][p] =
-            bench_add(b, group, listed_columns, make_alone(net, n_ff, n_ff, points[p]),
-                      "down, %.0f %% of the columns", 100 * points[p]);
+        (void)bench_add(b, group, listed_rows, make_alone(net, n_embd, n_ff, points[p]),
+                        "up, %.0f %% of the rows", 100 * points[p]);
+        (void)bench_add(b, group, listed_columns, make_alone(net, n_ff, n_ff, points[p]),
+                        "down, %.0f %% of the columns", 100 * points[p]);
     }
 }
 
 void bench_feed_forward(bench *b, const ti_kern *kern)
 {
+    static char headings[SHAPES][64];
     for (size_t s = 0; s < SHAPES; s++) {
-        char group[96];
-        snprintf(group, sizeof group, "feed-forward of %u x %u, %u layers", shapes[s].n_embd,
-                 shapes[s].n_ff, shapes[s].layers);
-        char *heading = strdup(group);
+        network *plain[2];
+        snprintf(headings[s], sizeof headings[s], "feed-forward of %u x %u, %u layers",
+                 shapes[s].n_embd, shapes[s].n_ff, shapes[s].layers);
         for (size_t i = 0; i < 2; i++) {
-            const tern_model_opts off = {
-                .cpu = kern->name, .layout = layouts[i], .sparse = TERN_SPARSE_OFF};
-            dense[s][i] = bench_add(b, heading, feed_forward, make_shape(s, 0.0, &off),
+            const tern_model_opts off = {.threads = 1,
+                                         .cpu = kern->name,
+                                         .layout = layouts[i],
+                                         .sparse = TERN_SPARSE_OFF};
+            plain[i] = make_shape(s, &off);
+            dense[s][i] = bench_add(b, headings[s], feed_forward, make_gated(plain[i], 0.0),
                                     "all gates, dense, %s", layouts[i]);
         }
+        const tern_model_opts on = {.threads = 1, .cpu = kern->name, .sparse = TERN_SPARSE_ON};
+        network *net = make_shape(s, &on);
         for (size_t i = 0; i < SHARES; i++) {
-            const tern_model_opts on = {.cpu = kern->name, .sparse = TERN_SPARSE_ON};
-            largest[s][i] = bench_add(b, heading, feed_forward, make_shape(s, shares[i], &on),
+            largest[s][i] = bench_add(b, headings[s], feed_forward, make_gated(net, shares[i]),
                                       "the largest %.0f %%, skipping", 100 * shares[i]);
         }
-        bench_alone(b, s);
+        bench_alone(b, s, plain[0], net);
     }
 }
 

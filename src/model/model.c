@@ -182,11 +182,27 @@ static tern_status build_patterns(tern_model *model, tern_err *err)
     return TERN_OK;
 }
 
+/* The share of open gates up to which the sparse products win (docs/performance.md, exact
+ * sparsity).  Where it was not measured, a share that any processor should gain from. */
+static float crossover_of(const ti_kern *kern)
+{
+    switch (kern->isa) {
+    case TI_ISA_AVX512:
+    case TI_ISA_AMX:
+        return 0.40f;
+    case TI_ISA_SCALAR:
+    case TI_ISA_AVX2:
+    case TI_ISA_AVXVNNI:
+        return 0.35f;
+    default:
+        return 0.15f;
+    }
+}
+
 /* Whether matrices are packed for skipping, and until when it is done. */
 static tern_status choose_sparsity(tern_model *model, const tern_model_opts *o, tern_err *err)
 {
-    /* Below this the sparse products win (docs/performance.md, exact sparsity). */
-    const float crossover = 0.15f;
+    const float crossover = crossover_of(model->kern);
     const ti_config *c = &model->config;
     float active = c->top_k ? (float)c->top_k / (float)c->n_ff : 1.0f;
     TI_TRY(ti_gguf_get_f32(&model->gguf, "tern.ffn_active_fraction", false, &active, err));
