@@ -310,22 +310,19 @@ static void put_in_order(ti_ranking *r)
     }
 }
 
-/* Grams on another basis than the most of them are not put in one order with these. */
+/* Grams on another basis than those of the first are not put in one order with them. */
 static void keep_one_basis(ti_ranking *r)
 {
-    const ti_basis *first = NULL;
+    const ti_zone_now *first = NULL;
     for (size_t i = 0; i < r->n; i++) {
         ti_provider_row *row = &r->rows[i];
         if (!row->ranked) {
             continue;
         }
-        if (!first) {
-            first = &row->zone->intensity.basis;
-        }
-        if (!ti_basis_equal(*first, row->zone->intensity.basis)) {
+        first = first ? first : row->zone;
+        if (!ti_basis_equal(first->intensity.basis, row->zone->intensity.basis)) {
             row->ranked = false;
-            ti_warn("%s is on another basis than %s: not ranked", row->zone->zone,
-                    r->zones[0].zone);
+            ti_warn("%s is on another basis than %s: not ranked", row->zone->zone, first->zone);
         }
     }
 }
