@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/job_receipt.h"
 
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "cli/digest.h"
@@ -16,28 +20,100 @@
 #include "ledger/log.h"
 #include "ledger/receipt.h"
 
-/* Makes the receipt once: the file in the job's directory is what goes into logs, also after a
- * crash in between. */
-static tern_status make_receipt(char **text, size_t *len, const char *queue, const ti_job *job,
-                                tern_err *err)
+/* --- what it wrote --------------------------------------------------------------------------
+ */
+
+static int by_name(const struct dirent **a, const struct dirent **b)
 {
-    char id[TI_RECEIPT_ID + 1], sha256[TI_SHA256_HEX + 1], *key_file = NULL, *path, *out = NULL;
-    bool made;
-    ti_note_signer key = {.pub = {.name = ""}};
-    ti_buf statement = {0}, envelope = {0};
-    TI_TRY(ti_queue_path(&path, queue, job->id, "receipt.json", err));
-    if (ti_read_file(text, len, path, TI_DSSE_MAX, NULL) == TERN_OK) {
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static int is_output(const struct dirent *e)
+{
+    return strncmp(e->d_name, "out.", 4) == 0 && e->d_name[4] != '\0' &&
+           e->d_name[4 + strspn(e->d_name + 4, "0123456789")] == '\0';
+}
+
+/* "DIGEST  NAME" for one file, as sha256sum(1) writes it. */
+static tern_status add_sum(ti_buf *sums, const char *queue, int64_t id, const char *name,
+                           tern_err *err)
+{
+    char *path, hex[TI_SHA256_HEX + 1];
+    TI_TRY(ti_queue_path(&path, queue, id, name, err));
+    tern_status status = ti_sha256_file(hex, path, err);
+    free(path);
+    if (status == TERN_OK) {
+        ti_buf_addf(sums, "%s  %s\n", hex, name);
+    }
+    return status;
+}
+
+/* The tasks of an array: a list of digests, which is written beside them. */
+static tern_status sum_tasks(ti_job_output *out, const char *queue, int64_t id, const char *dir,
+                             tern_err *err)
+{
+    struct dirent **names;
+    char *path = NULL;
+    ti_buf sums = {0};
+    int n = scandir(dir, &names, is_output, by_name);
+    if (n < 0) {
+        return ti_fail_errno(err, errno, "jobs", "cannot list '%s'", dir);
+    }
+    tern_status status = TERN_OK;
+    for (int i = 0; i < n; i++) {
+        status = status == TERN_OK ? add_sum(&sums, queue, id, names[i]->d_name, err) : status;
+        free(names[i]);
+    }
+    free(names);
+    ti_buf_adds(&sums, "");
+    if (status == TERN_OK && sums.failed) {
+        status = ti_fail_nomem(err, "jobs", sums.len, "digests");
+    }
+    if (status == TERN_OK) {
+        status = ti_queue_path(&path, queue, id, "SHA256SUMS", err);
+    }
+    if (status == TERN_OK) {
+        status = ti_job_write(path, sums.data, sums.len, err);
+    }
+    if (status == TERN_OK) {
+        ti_sha256_text(out->sha256, sums.data);
+        snprintf(out->name, sizeof out->name, "SHA256SUMS");
+    }
+    free(path);
+    ti_buf_free(&sums);
+    return status;
+}
+
+static tern_status sum_output(ti_job_output *out, const char *queue, int64_t id, tern_err *err)
+{
+    char *path, *dir;
+    TI_TRY(ti_queue_path(&dir, queue, id, "", err));
+    tern_status status = ti_queue_path(&path, queue, id, "out", err);
+    if (status == TERN_OK && access(path, F_OK) == 0) {
+        snprintf(out->name, sizeof out->name, "stdout");
+        status = ti_sha256_file(out->sha256, path, err);
         free(path);
-        return TERN_OK;
+    } else if (status == TERN_OK) {
+        status = sum_tasks(out, queue, id, dir, err);
+        free(path);
     }
+    free(dir);
+    return status;
+}
+
+/* --- the receipt ----------------------------------------------------------------------------
+ */
+
+static tern_status sign(ti_buf *envelope, const char *queue, const ti_job *job, tern_err *err)
+{
+    char id[TI_RECEIPT_ID + 1], *key_file = NULL;
+    bool made;
+    ti_job_output output;
+    ti_note_signer key = {.pub = {.name = ""}};
+    ti_buf statement = {0};
     ti_receipt_make_id(id, ti_unix_ms());
-    tern_status status = ti_queue_path(&out, queue, job->id, "out", err);
-    if (status == TERN_OK) {
-        status = ti_sha256_file(sha256, out, err);
-    }
-    if (status == TERN_OK) {
-        status = ti_job_statement(&statement, job, id, tern_version(), sha256, err);
-    }
+    TI_TRY(sum_output(&output, queue, job->id, err));
+    tern_status status = ti_job_statement(&statement, job, id, tern_version(), &output, err);
     if (status == TERN_OK) {
         status = ti_receipt_key_file(&key_file, true, err);
     }
@@ -46,23 +122,39 @@ static tern_status make_receipt(char **text, size_t *len, const char *queue, con
     }
     if (status == TERN_OK) {
         status =
-            ti_dsse_sign(&envelope, TI_PAYLOAD_TYPE, statement.data, statement.len, &key, err);
+            ti_dsse_sign(envelope, TI_PAYLOAD_TYPE, statement.data, statement.len, &key, err);
     }
     ti_note_signer_wipe(&key);
+    ti_buf_free(&statement);
+    free(key_file);
+    return status;
+}
+
+/* Makes the receipt once: the file in the job's directory is what goes into logs, also after a
+ * crash in between. */
+static tern_status make_receipt(char **text, size_t *len, const char *queue, const ti_job *job,
+                                tern_err *err)
+{
+    char *path;
+    ti_buf envelope = {0};
+    TI_TRY(ti_queue_path(&path, queue, job->id, "receipt.json", err));
+    if (access(path, F_OK) == 0) {
+        tern_status there = ti_read_file(text, len, path, TI_DSSE_MAX, err);
+        free(path);
+        return there;
+    }
+    tern_status status = sign(&envelope, queue, job, err);
     if (status == TERN_OK) {
         status = ti_job_write(path, envelope.data, envelope.len, err);
     }
-    if (status == TERN_OK) {
-        *text = envelope.data;
-        *len = envelope.len;
-        envelope = (ti_buf){0};
-    }
-    ti_buf_free(&statement);
-    ti_buf_free(&envelope);
-    free(key_file);
     free(path);
-    free(out);
-    return status;
+    if (status != TERN_OK) {
+        ti_buf_free(&envelope);
+        return status;
+    }
+    *text = envelope.data;
+    *len = envelope.len;
+    return TERN_OK;
 }
 
 /* The user's log: TERN_LOG, else the directory log in $XDG_DATA_HOME/tern; NULL when neither is

@@ -325,16 +325,14 @@ static void note_state(ti_job_place *place, ti_job *job, ti_job_state state)
     ti_job before = *job;
     uint32_t attempt = job->attempt;
     read_runs(place, job);
-    uint32_t seen = job->attempt;
-    job->attempt = attempt; /* the row still has this one */
     if (state == TI_JOB_FAILED && job->cancel) {
         state = TI_JOB_CANCELLED;
     }
-    if (state == before.state && seen == attempt &&
+    if (state == before.state && job->attempt == attempt &&
         memcmp(&before.run, &job->run, sizeof job->run) == 0) {
         return;
     }
-    if (ti_queue_move(place->queue, &done, job, state, &err) != TERN_OK) {
+    if (ti_queue_follow(place->queue, &done, job, state, attempt, &err) != TERN_OK) {
         ti_warn("job %lld: %s", (long long)job->id, err.message);
     }
 }

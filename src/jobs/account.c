@@ -6,19 +6,38 @@
 
 #include "jobs/schedule.h"
 
-/* 1 kWh is 3.6e12 uJ: grams per kWh are 1e-3 ug / 3.6e9 uJ; mg/kWh times uJ over this are ug.
- */
+/* 1 kWh is 3.6e12 uJ: mg/kWh times uJ over this are ug. */
 #define UJ_MG_PER_UG UINT64_C(3600000000)
+
+/* A sum of energy times intensity that neither wraps nor rounds. */
+typedef struct exact {
+    uint64_t ug, rest; /* rest < UJ_MG_PER_UG */
+    bool too_large;
+} exact;
+
+static void add_exact(exact *sum, uint64_t energy_uj, uint32_t intensity_mg_kwh)
+{
+    uint64_t whole;
+    sum->too_large |=
+        __builtin_mul_overflow(energy_uj / UJ_MG_PER_UG, (uint64_t)intensity_mg_kwh, &whole);
+    sum->rest +=
+        energy_uj % UJ_MG_PER_UG * intensity_mg_kwh; /* under 2e19, as are both parts */
+    sum->too_large |=
+        __builtin_add_overflow(sum->ug, whole + sum->rest / UJ_MG_PER_UG, &sum->ug);
+    sum->rest %= UJ_MG_PER_UG;
+}
+
+static uint64_t rounded(const exact *sum)
+{
+    bool up = sum->rest >= UJ_MG_PER_UG / 2;
+    return sum->too_large || sum->ug == UINT64_MAX ? UINT64_MAX : sum->ug + up;
+}
 
 uint64_t ti_job_grams(uint64_t energy_uj, uint32_t intensity_mg_kwh)
 {
-    /* In two parts, so that nothing wraps: 64 bits hold 1.8e19. */
-    uint64_t whole = energy_uj / UJ_MG_PER_UG, rest = energy_uj % UJ_MG_PER_UG, high;
-    if (__builtin_mul_overflow(whole, (uint64_t)intensity_mg_kwh, &high)) {
-        return UINT64_MAX;
-    }
-    uint64_t low = (rest * intensity_mg_kwh + UJ_MG_PER_UG / 2) / UJ_MG_PER_UG;
-    return high > UINT64_MAX - low ? UINT64_MAX : high + low;
+    exact sum = {0};
+    add_exact(&sum, energy_uj, intensity_mg_kwh);
+    return rounded(&sum);
 }
 
 /* The mean over what a piece touches: whole seconds, at least one. */
@@ -35,14 +54,14 @@ bool ti_job_count(ti_job_account *out, const ti_job *job, const ti_job_piece *pi
     ti_job_account a = *out;
     uint64_t sum_uj = 0, ran_ms = 0;
     uint32_t now_mg;
-    a.co2_ug = 0;
+    exact sum = {0};
     for (size_t i = 0; i < n; i++) {
         uint64_t energy_uj = pieces[i].energy_uj + pieces[i].idle_uj;
         uint32_t mean_mg;
         if (!mean_over(&mean_mg, series, pieces[i].start_ms, pieces[i].end_ms)) {
             return false;
         }
-        a.co2_ug += ti_job_grams(energy_uj, mean_mg);
+        add_exact(&sum, energy_uj, mean_mg);
         sum_uj += energy_uj;
         ran_ms += (uint64_t)(pieces[i].end_ms - pieces[i].start_ms);
     }
@@ -51,12 +70,12 @@ bool ti_job_count(ti_job_account *out, const ti_job *job, const ti_job_piece *pi
         return false;
     }
     a.has_grams = a.has_now = true;
+    a.co2_ug = rounded(&sum);
     a.now_mg_kwh = now_mg;
     a.now_co2_ug = ti_job_grams(sum_uj, now_mg);
     /* mg/kWh that give these grams; a double has digits enough for a mean. */
-    a.mean_mg_kwh =
-        sum_uj > 0 ? (uint32_t)((double)a.co2_ug * (double)UJ_MG_PER_UG / (double)sum_uj + 0.5)
-                   : 0;
+    double mg_uj = (double)sum.ug * (double)UJ_MG_PER_UG + (double)sum.rest;
+    a.mean_mg_kwh = sum_uj > 0 ? (uint32_t)(mg_uj / (double)sum_uj + 0.5) : 0;
     *out = a;
     return true;
 }
@@ -99,15 +118,16 @@ static void add_carbon(ti_buf *out, const ti_job_account *a)
 }
 
 tern_status ti_job_statement(ti_buf *out, const ti_job *job, const char *id,
-                             const char *tern_version, const char *out_sha256, tern_err *err)
+                             const char *tern_version, const ti_job_output *output,
+                             tern_err *err)
 {
     ti_json_open(out, NULL, '{');
     ti_json_str(out, "_type", "https://in-toto.io/Statement/v1");
     ti_json_open(out, "subject", '[');
     ti_json_open(out, NULL, '{');
-    ti_json_str(out, "name", "stdout");
+    ti_json_str(out, "name", output->name);
     ti_json_open(out, "digest", '{');
-    ti_json_str(out, "sha256", out_sha256);
+    ti_json_str(out, "sha256", output->sha256);
     ti_json_close(out, '}');
     ti_json_close(out, '}');
     ti_json_close(out, ']');

@@ -19,11 +19,17 @@ bool ti_job_count(ti_job_account *out, const ti_job *job, const ti_job_piece *pi
 /* Micrograms of an energy at an intensity, rounded half up; UINT64_MAX when it does not fit. */
 uint64_t ti_job_grams(uint64_t energy_uj, uint32_t intensity_mg_kwh);
 
+/* What the job wrote: the statement's subject. */
+typedef struct ti_job_output {
+    char name[32];   /* "stdout"; "SHA256SUMS" over those of an array's tasks */
+    char sha256[65]; /* hexadecimal */
+} ti_job_output;
+
 /* Appends the in-toto statement of a job that is over (docs/formats/jobs.md).
- *   id           of the receipt
- *   out_sha256   of what it wrote to standard output, its subject
+ *   id  of the receipt
  * Errors: TERN_NOMEM. */
 tern_status ti_job_statement(ti_buf *out, const ti_job *job, const char *id,
-                             const char *tern_version, const char *out_sha256, tern_err *err);
+                             const char *tern_version, const ti_job_output *output,
+                             tern_err *err);
 
 #endif

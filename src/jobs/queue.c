@@ -468,16 +468,22 @@ tern_status ti_queue_claim(ti_queue *queue, bool *done, ti_job *job,
     return TERN_OK;
 }
 
-tern_status ti_queue_move(ti_queue *queue, bool *done, ti_job *job, ti_job_state state,
-                          tern_err *err)
+tern_status ti_queue_follow(ti_queue *queue, bool *done, ti_job *job, ti_job_state state,
+                            uint32_t attempt, tern_err *err)
 {
     ti_job_state was = job->state;
     job->state = state;
-    tern_status status = store(queue, done, job, was, job->attempt, "", err);
+    tern_status status = store(queue, done, job, was, attempt, "", err);
     if (status != TERN_OK || !*done) {
         job->state = was;
     }
     return status;
+}
+
+tern_status ti_queue_move(ti_queue *queue, bool *done, ti_job *job, ti_job_state state,
+                          tern_err *err)
+{
+    return ti_queue_follow(queue, done, job, state, job->attempt, err);
 }
 
 tern_status ti_queue_plan(ti_queue *queue, bool *done, ti_job *job, tern_err *err)

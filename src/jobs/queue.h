@@ -91,6 +91,11 @@ tern_status ti_queue_claim(ti_queue *queue, bool *done, ti_job *job,
 tern_status ti_queue_move(ti_queue *queue, bool *done, ti_job *job, ti_job_state state,
                           tern_err *err);
 
+/* The same for a job that others run: it was read in attempt `was`, and is in job->attempt now.
+ */
+tern_status ti_queue_follow(ti_queue *queue, bool *done, ti_job *job, ti_job_state state,
+                            uint32_t was, tern_err *err);
+
 /* job->plan is stored; a waiting job is then planned. */
 tern_status ti_queue_plan(ti_queue *queue, bool *done, ti_job *job, tern_err *err);
 

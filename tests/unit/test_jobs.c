@@ -12,6 +12,8 @@
 #include <cmocka.h>
 
 #include "base/rng.h"
+#include "jobs/account.h"
+#include "jobs/batch.h"
 #include "jobs/jobd.h"
 #include "jobs/schedule.h"
 #include "jobs/spec.h"
@@ -475,6 +477,155 @@ static void test_decide(void **state)
     ti_job_free(&j);
 }
 
+/* --- grams ----------------------------------------------------------------------------------
+ */
+
+static void test_count(void **state)
+{
+    uint32_t mg[SLOTS];
+    grid g;
+    ti_job j = job_of(0);
+    ti_job_account a = {.log_index = -1};
+    const ti_job_output output = {.name = "stdout", .sha256 = "00"};
+    ti_buf text = {0};
+    (void)state;
+    for (uint32_t i = 0; i < SLOTS; i++) {
+        mg[i] = 100000 + 1000 * i;
+    }
+    make_grid(&g, epoch, mg);
+    /* Half an hour of each of two hours, 1 kWh and 3 kWh; and idle joules. */
+    const ti_job_piece pieces[] = {
+        {(epoch + 2 * HOUR) * 1000, (epoch + 2 * HOUR + 1800) * 1000, 3600000000000, 0},
+        {(epoch + 9 * HOUR) * 1000, (epoch + 9 * HOUR + 1800) * 1000, 3600000000000,
+         7200000000000},
+    };
+    assert_true(ti_job_count(&a, &j, pieces, 2, &g.series));
+    assert_int_equal(a.co2_ug, (102 + 3 * 109) * UINT64_C(1000000));
+    assert_int_equal(a.now_co2_ug, 4 * 100 * UINT64_C(1000000));
+    assert_int_equal(a.mean_mg_kwh, 107250);
+    assert_int_equal(a.now_mg_kwh, 100000);
+    /* Not covered: nothing is said. */
+    const ti_job_piece late = {(epoch + 47 * HOUR) * 1000, (epoch + 49 * HOUR) * 1000, 5, 5};
+    ti_job_account b = a;
+    assert_false(ti_job_count(&b, &j, &late, 1, &g.series));
+    assert_false(ti_job_count(&b, &j, pieces, 0, &g.series));
+    j.earliest_s = epoch - 10;
+    assert_false(ti_job_count(&b, &j, pieces, 2, &g.series));
+    assert_memory_equal(&a, &b, sizeof a);
+    /* Many small pieces are rounded once: 1,000 of 1 mJ at 100 g/kWh are 27.8 ug. */
+    ti_job_piece many[1000];
+    for (int i = 0; i < 1000; i++) {
+        many[i] = (ti_job_piece){epoch * 1000 + i, epoch * 1000 + i + 1, 1000, 0};
+    }
+    j.earliest_s = epoch;
+    assert_true(ti_job_count(&a, &j, many, 1000, &g.series));
+    assert_int_equal(a.co2_ug, 28);
+    assert_int_equal(a.mean_mg_kwh, 100000);
+    assert_int_equal(ti_job_grams(UINT64_MAX, UINT32_MAX), UINT64_MAX);
+    assert_int_equal(ti_job_grams(UINT64_MAX, 1), 5124095576);
+    j.account = a;
+    j.run.has_energy = true;
+    char word[] = "true", *words[] = {word};
+    assert_int_equal(ti_job_set_command(&j, words, 1, NULL), TERN_OK);
+    assert_int_equal(ti_job_statement(&text, &j, "ID", "1.0", &output, NULL), TERN_OK);
+    assert_non_null(strstr(text.data, "\"predicateType\":\"urn:tern:job:v1\""));
+    assert_non_null(strstr(text.data, "\"co2_ug\":28,\"mean_mg_kwh\":100000"));
+    assert_non_null(strstr(text.data, "{\"name\":\"stdout\",\"digest\":{\"sha256\":\"00\"}}"));
+    ti_buf_free(&text);
+    ti_job_free(&j);
+    ti_plan_close(&g.planner);
+}
+
+/* --- other schedulers -----------------------------------------------------------------------
+ */
+
+static void test_slurm_texts(void **state)
+{
+    static const struct {
+        const char *text;
+        size_t lines;
+        ti_job_state state;
+        int32_t code;
+    } lists[] = {
+        {"", 0, 0, 0},
+        {"slurm_load_jobs error: Invalid job id\n", 0, 0, 0},
+        {"PENDING\n", 1, TI_JOB_PLANNED, 0},
+        {"PENDING\nRUNNING\nCOMPLETED\n", 3, TI_JOB_RUNNING, 0},
+        {"COMPLETED\nPENDING", 2, TI_JOB_PLANNED, 0},
+        {"COMPLETED|0:0\nCOMPLETED|0:0\n", 2, TI_JOB_DONE, 0},
+        {"COMPLETED|0:0\nFAILED|7:0\n", 2, TI_JOB_FAILED, 7},
+        {"CANCELLED by 1000|0:15\n", 1, TI_JOB_CANCELLED, 143},
+        {"NODE_FAIL|1:0\n", 1, TI_JOB_INTERRUPTED, 1},
+        {"TIMEOUT|x\nnonsense\n\n", 1, TI_JOB_FAILED, 0},
+        {"COMPLETEDX\n", 0, 0, 0},
+    };
+    ti_slurm_seen seen;
+    char id[TI_JOB_EXTERNAL_MAX + 1], begin[32];
+    (void)state;
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        ti_slurm_read(&seen, lists[i].text, strlen(lists[i].text));
+        assert_int_equal(seen.lines, lists[i].lines);
+        assert_int_equal(seen.state, lists[i].state);
+        assert_int_equal(seen.exit_code, lists[i].code);
+    }
+    assert_true(ti_slurm_id(id, "17\n"));
+    assert_string_equal(id, "17");
+    assert_true(ti_slurm_id(id, "18;big\n"));
+    assert_string_equal(id, "18");
+    assert_false(ti_slurm_id(id, "Submitted batch job 17"));
+    assert_false(ti_slurm_id(id, ""));
+    assert_false(ti_slurm_id(id, "17x"));
+    ti_slurm_begin(begin, epoch + 100, epoch);
+    assert_string_equal(begin, "now+100");
+    ti_slurm_begin(begin, epoch - 100, epoch);
+    assert_string_equal(begin, "now+0");
+}
+
+static void test_batch_quoting(void **state)
+{
+    ti_batch_keeper k = {.tern = "/a b/100%/it's$x\"\\", .dir = "/q", .id = 7};
+    ti_buf text = {0};
+    ti_job j = job_of(0);
+    char exe[] = "x", quote[] = "a\\\\\"b", tail[] = "c d\\", none[] = "", bell[] = "\a",
+         odd[] = "\xff";
+    char *words[] = {exe, quote, tail, none};
+    (void)state;
+    assert_int_equal(ti_systemd_service(&text, &k, NULL), TERN_OK);
+    assert_non_null(
+        strstr(text.data, "ExecStart=\"/a b/100%%/it's$$x\\\"\\\\\" jobd --keep 7"));
+    ti_buf_clear(&text);
+    assert_int_equal(ti_slurm_script(&text, &k, NULL), TERN_OK);
+    assert_non_null(
+        strstr(text.data, "exec '/a b/100%/it'\\''s$x\"\\' jobd --queue '/q' --keep 7"));
+    ti_buf_clear(&text);
+    k.dir = "/a\nExecStartPre=x";
+    assert_int_equal(ti_systemd_service(&text, &k, NULL), TERN_USAGE);
+    j.plan.start_s = INT64_C(1767236400);
+    ti_buf_clear(&text);
+    assert_int_equal(ti_systemd_timer(&text, &j, true, NULL), TERN_OK);
+    assert_non_null(strstr(text.data, "OnCalendar=2026-01-01 03:00:00 UTC\n"));
+    assert_non_null(strstr(text.data, "WakeSystem=true\n"));
+    ti_buf_clear(&text);
+    assert_int_equal(ti_job_set_command(&j, words, 4, NULL), TERN_OK);
+    assert_int_equal(ti_windows_task(&text, &j, NULL), TERN_OK);
+    assert_non_null(strstr(text.data, "<StartBoundary>2026-01-01T03:00:00Z</StartBoundary>"));
+    assert_non_null(
+        strstr(text.data, "<Arguments>\"a\\\\\\\\\\\"b\" \"c d\\\\\" \"\"</Arguments>"));
+    words[1] = bell;
+    assert_int_equal(ti_job_set_command(&j, words, 4, NULL), TERN_OK);
+    assert_int_equal(ti_windows_task(&text, &j, NULL), TERN_USAGE);
+    words[1] = odd;
+    assert_int_equal(ti_job_set_command(&j, words, 4, NULL), TERN_OK);
+    assert_int_equal(ti_windows_task(&text, &j, NULL), TERN_USAGE);
+    ti_buf_clear(&text);
+    static const unsigned char utf16[] = {0xff, 0xfe, 'A', 0, 0xe9, 0, 0x3d, 0xd8, 0x00, 0xde};
+    assert_int_equal(ti_windows_encode(&text, "A\xc3\xa9\xf0\x9f\x98\x80", 7, NULL), TERN_OK);
+    assert_int_equal(text.len, sizeof utf16);
+    assert_memory_equal(text.data, utf16, sizeof utf16);
+    ti_buf_free(&text);
+    ti_job_free(&j);
+}
+
 /* --- the world ------------------------------------------------------------------------------
  */
 
@@ -814,7 +965,9 @@ int main(void)
         cmocka_unit_test(test_step_suspending), cmocka_unit_test(test_spec),
         cmocka_unit_test(test_status),          cmocka_unit_test(test_command),
         cmocka_unit_test(test_queue),           cmocka_unit_test(test_decide),
-        cmocka_unit_test(test_world_in_time),   cmocka_unit_test(test_world_in_ruins),
+        cmocka_unit_test(test_count),           cmocka_unit_test(test_slurm_texts),
+        cmocka_unit_test(test_batch_quoting),   cmocka_unit_test(test_world_in_time),
+        cmocka_unit_test(test_world_in_ruins),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -30,6 +30,8 @@ clang-format-14 clang-format-14
 clang-tidy-14 clang-tidy-14
 cppcheck cppcheck
 mandoc mandoc
+/usr/sbin/munged munge
+/usr/sbin/slurmctld slurm-wlm
 gcovr gcovr
 aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu
 arm-none-eabi-gcc gcc-arm-none-eabi

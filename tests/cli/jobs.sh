@@ -1,0 +1,229 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# tern submit, queue, logs, report and jobd on a made-up grid: waiting, suspending and going on,
+# cancelling, counting, and receipts in a log; units for systemd, a task for Windows.
+# TERN_BUILD as for all tests.
+set -u
+PATH=$TERN_BUILD:$PATH
+work=$(mktemp -d)
+daemon=
+finish()
+{
+    [ -z "$daemon" ] || kill -9 "$daemon" 2>/dev/null
+    for pid in $(sed -n 's/.*"keeper":{"pid":\([0-9]*\).*/\1/p' "$work"/queue/*/status.* 2>/dev/null); do
+        grep -qs "$work" "/proc/$pid/cmdline" && kill -TERM "$pid"
+    done
+    rm -rf "$work"
+}
+trap finish EXIT
+cd "$work" || exit 1
+HOME=$work TERN_JOBS=$work/queue TERN_CACHE=$work/cache TZ=UTC TERN_GRID_FILE=$work/grid.csv
+TERN_GRID_BASIS=average/life-cycle/location TERN_STATE=$work/state TERN_LOG=$work/log
+export PATH HOME TERN_JOBS TERN_CACHE TZ TERN_GRID_FILE TERN_GRID_BASIS TERN_STATE TERN_LOG
+unset TERN_ZONE XDG_DATA_HOME XDG_CONFIG_HOME
+bad=0
+
+fault()
+{
+    echo "$1"
+    bad=1
+}
+
+field()
+{
+    tern queue --all --json | sed 's/{"id":/\n"id":/g' | grep "^\"id\":$1," |
+        sed -n "s/.*\"$2\":\"\{0,1\}\([^,\"}]*\).*/\1/p"
+}
+is()
+{
+    [ "$(field "$1" state)" = "$2" ]
+}
+# expect ID STATE: within ten seconds.
+expect()
+{
+    tries=100
+    while ! is "$1" "$2" && [ $tries -gt 0 ]; do
+        tries=$((tries - 1))
+        sleep 0.1
+    done
+    [ $tries -gt 0 ] || fault "job $1 is $(field "$1" state), not $2"
+}
+
+# grid FROM: minutes of a grid around now, dirty (about 400) until FROM seconds from now, then
+# clean (about 100).
+now=$(date +%s)
+grid()
+{
+    t=$((now - 7200 - now % 60))
+    seq -f @%.0f $t 60 $((now + 10800)) >times
+    {
+        echo datetime,carbon_intensity
+        date -u -f times +%Y-%m-%dT%H:%M:%SZ,%s |
+            awk -F, -v edge=$((now + $1)) '{ print $1 "," ($2 < edge ? 400 : 100) }'
+    } >grid.csv
+}
+tern log init -q --lock-store locks log >/dev/null || exit 1
+
+# A job waits for the clean hour, and says so; one without a zone starts.
+grid 3600
+tern jobd --foreground 2>said &
+daemon=$!
+tern submit --for 10min --by 2h --zone file:XX --no-daemon -- touch early >answer || fault "not submitted"
+grep -q 'is planned for' answer && grep -q 'waiting .* min saves' answer || fault "$(cat answer)"
+tern submit --for 1s --by 1h --shell 'echo out; echo err >&2; kill -9 $$' >answer
+grep -q 'starts now' answer || fault "$(cat answer)"
+expect 2 failed
+[ "$(field 2 signal)" = 9 ] || fault "job 2: signal $(field 2 signal)"
+[ "$(tern logs 2)$(tern logs 2 -e)" = outerr ] || fault "job 2 wrote $(tern logs 2)"
+is 1 planned || fault "job 1 is $(field 1 state)"
+
+# The words are the words: no shell, this directory, this environment, no input.
+mkdir -p 'a b'
+(cd 'a b' && SECRET=x tern submit --for 1s --by 1h -- sh -c 'echo "$0|$1|$PWD|$SECRET"; cat' '$HOME' 'it'\''s') >/dev/null
+expect 3 done
+[ "$(tern logs 3)" = "\$HOME|it's|$work/a b|x" ] || fault "job 3 wrote $(tern logs 3)"
+
+# One that waits is cancelled.
+tern cancel 1 || fault "not cancelled"
+is 1 cancelled || fault "job 1 is $(field 1 state)"
+
+# An interruptible one begins in a clean minute; the forecast changes: it is suspended; it
+# changes back, and it goes on.  (A new daemon asks anew.)
+again()
+{
+    kill "$daemon"
+    wait "$daemon" 2>/dev/null
+    tern jobd --foreground --parallel 0 2>>said &
+    daemon=$!
+}
+grid -7200
+tern submit --for 30min --by 2h --zone file:XX --interruptible --shell \
+    'while [ ! -e stop ]; do echo tick; sleep 0.05; done' >/dev/null
+expect 4 running
+grid 3600
+again
+expect 4 suspended
+sleep 0.3
+ticks=$(tern logs 4 | wc -l)
+sleep 0.3
+[ "$(tern logs 4 | wc -l)" = "$ticks" ] || fault "job 4 ticks while it is suspended"
+grid -7200
+again
+expect 4 running
+touch stop
+expect 4 done
+[ "$(tern logs 4 | wc -l)" -ge "$ticks" ] || fault "job 4 did not go on"
+grep -q 'job 4 suspended' said && grep -q 'job 4 continued' said || fault "the daemon said: $(cat said)"
+
+# Counted by what happened: about 100 then; at once, an hour before, it had been about 100 too.
+tries=50
+until [ "$(field 4 log_index)" ] || [ $tries = 0 ]; do
+    tries=$((tries - 1))
+    tern report >/dev/null 2>&1
+    sleep 0.1
+done
+[ "$(field 4 known)" = actual ] && [ "$(field 4 final)" = true ] || fault "job 4 is counted as $(field 4 known)"
+mean=$(field 4 mean_mg_kwh)
+[ "$mean" = 100000 ] || fault "job 4: $mean mg/kWh"
+tern report 4 >report || fault "no report"
+grep -q 'energy .* above idle' report && grep -q 'at once ' report || fault "$(cat report)"
+n=$(tern log show log --json | sed -n 's/.*"size":\([0-9]*\).*/\1/p')
+[ "$n" = 3 ] || fault "$n receipts of three jobs that ran"
+tern log show log "$(field 4 log_index)" | cmp -s - queue/4/receipt.json || fault "another receipt is in the log"
+tern report >/dev/null && [ "$(tern log show log --json | sed -n 's/.*"size":\([0-9]*\).*/\1/p')" = 3 ] ||
+    fault "receipts were appended again"
+
+# Cancelling one that runs.
+tern submit --for 1h --by 3h -- sleep 77 >/dev/null
+expect 5 running
+tern cancel 5
+expect 5 cancelled
+tern cancel 5 || fault "a second cancel is refused"
+tern cancel 3 2>refusal && fault "cancelled what had ended"
+grep -q 'is over' refusal || fault "$(cat refusal)"
+tern cancel 99 2>/dev/null && fault "there is no job 99"
+tern cancel x 2>/dev/null && fault "x is no number"
+# The deadline is kept although others run.
+kill "$daemon"
+wait "$daemon" 2>/dev/null
+daemon=
+tern submit --for 1s --by 1h --no-daemon -- touch once 2>/dev/null >&2
+tern jobd --once 2>/dev/null || fault "jobd --once"
+expect 6 running
+tries=50
+until is 6 done || [ $tries = 0 ]; do
+    tries=$((tries - 1))
+    tern jobd --once 2>/dev/null
+    sleep 0.1
+done
+[ -e once ] || fault "jobd --once did not start it"
+# Without one that lives, submit starts a daemon, which goes when nothing is left.
+tern submit --for 1s --by 1h -- touch started >/dev/null || fault "no daemon"
+expect 7 done
+[ -e started ] || fault "job 7 did not run"
+tern submit --for 2h --by 1h -- true 2>/dev/null && fault "it cannot end by then"
+tern submit --by 1h -- true 2>/dev/null && fault "no length"
+tern submit --for 1h --array 3 -- true 2>/dev/null && fault "--array without Slurm"
+tern submit --for 1h --zone "file:$(printf %0200d 1)" -- true 2>/dev/null && fault "a zone of 200 digits"
+
+# --- systemd: with a systemctl of our own, which may not wake machines --------------------------
+
+mkdir bin
+cat >bin/systemctl <<'END'
+#!/bin/sh
+echo "$*" >>"$HOME/called"
+case $* in *enable*) ! grep -q WakeSystem "$HOME"/.config/systemd/user/tern-job-*.timer ;; esac
+END
+chmod +x bin/systemctl
+PATH=$work/bin:$PATH
+grid 3600
+tern submit --via systemd --for 10min --by 2h --zone file:XX -- touch 'by timer' >answer 2>warning || fault "$(cat warning)"
+units=.config/systemd/user
+id=8
+grep -q 'tern-job-8' answer || fault "$(cat answer)"
+grep -q 'does not wake' warning || fault "no word of waking"
+for line in Persistent=true AccuracySec=1s; do
+    grep -qx $line $units/tern-job-$id.timer || fault "no $line"
+done
+at=$(sed -n 's/^OnCalendar=//p' $units/tern-job-$id.timer)
+planned=$(field $id start)
+[ "$(date -u -d "$at" +%Y-%m-%dT%H:%M:%SZ)" = "$planned" ] || fault "$at is not $planned"
+if command -v systemd-analyze >/dev/null; then
+    ! systemd-analyze verify --user --man=no "$PWD/$units/tern-job-$id.timer" 2>&1 |
+        grep "tern-job" || fault "systemd does not take the units"
+    systemd-analyze calendar "$at" >/dev/null || fault "systemd does not take '$at'"
+else
+    echo "SKIPPED a part: systemd-analyze is not there"
+fi
+sed -n 's/^ExecStart=//p' $units/tern-job-$id.service | tr -d '"' >start
+sh ./start || fault "the unit's command fails"
+is $id done || fault "job $id is $(field $id state)"
+[ -e 'by timer' ] || fault "job $id did not run"
+[ ! -e $units/tern-job-$id.timer ] || fault "the timer stays"
+tern submit --via systemd --for 10min --by 2h --zone file:XX -- true >/dev/null 2>&1
+tern cancel 9 || fault "the timer was not cancelled"
+is 9 cancelled || fault "job 9 is $(field 9 state)"
+grep -q 'stop tern-job-9.service' called || fault "$(cat called)"
+
+# --- Windows ------------------------------------------------------------------------------------
+
+tern submit --via windows --for 10min --by 2h --zone file:XX -- 'C:\a b\x.exe' 'say "hi"' 'a\' '<&>' >task.xml ||
+    fault "no task"
+[ "$(od -An -tx1 -N2 task.xml | tr -d ' ')" = fffe ] || fault "no byte order mark"
+python3 - <<'END' || fault "the task is not right"
+import re, xml.dom.minidom
+text = open("task.xml", "rb").read().decode("utf-16")
+x = xml.dom.minidom.parseString(text.replace("UTF-16", "UTF-8", 1).encode())
+get = lambda n: x.getElementsByTagName(n)[0].firstChild.data
+assert get("Command") == "C:\\a b\\x.exe", get("Command")
+assert get("Arguments") == '"say \\"hi\\"" a\\ <&>', get("Arguments")
+assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", get("StartBoundary"))
+assert get("StartBoundary") < get("EndBoundary")
+for name, value in {"StartWhenAvailable": "true", "WakeToRun": "true",
+                    "DisallowStartIfOnBatteries": "false", "StopIfGoingOnBatteries": "false"}.items():
+    assert get(name) == value, name
+END
+[ ! -e early ] || fault "job 1 ran"
+[ "$(tern queue --all | wc -l)" = 10 ] || fault "a task is no job of the queue: $(tern queue --all)"
+[ $bad -eq 0 ] || cat said
+exit $bad
