@@ -8,16 +8,23 @@
         the witness in DIR is killed (kill -9) at random moments while it is asked to follow a
         log (BODY: one request a step); what it acknowledged it must know afterwards, and the
         other history (FORK) it must never cosign
+  witness.py cosigned CHECKPOINT VKEY...
+        checks cosignatures with OpenSSL
+  witness.py lie                  serves witnesses that answer what they should not; prints the
+                                  address
 """
 import base64
 import hashlib
 import http.client
+import http.server
 import os
 import random
 import re
 import signal
+import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.parse
@@ -161,6 +168,84 @@ def crash(tern, directory, log_hash, fork, bodies):
     return bad
 
 
+# --- cosignatures, by others ---------------------------------------------------------------
+
+
+def openssl_verifies(key, message, signature):
+    with tempfile.TemporaryDirectory() as directory:
+        files = {"key": bytes.fromhex("302a300506032b6570032100") + key,  # SubjectPublicKeyInfo
+                 "message": message, "signature": signature}
+        for name, data in files.items():
+            with open(os.path.join(directory, name), "wb") as f:
+                f.write(data)
+        return subprocess.run(
+            ["openssl", "pkeyutl", "-verify", "-pubin", "-keyform", "DER", "-inkey", "key",
+             "-rawin", "-in", "message", "-sigfile", "signature"],
+            cwd=directory, stdout=subprocess.DEVNULL, check=False).returncode == 0
+
+
+def cosigned(checkpoint, *vkeys):
+    with open(checkpoint, encoding="utf-8") as f:
+        text, signatures = f.read().split("\n\n")
+    text += "\n"
+    bad = 0
+    for file in vkeys:
+        with open(file, encoding="utf-8") as f:
+            name, key_id, key = f.read().strip().split("+", 2)
+        key = base64.b64decode(key)
+        lines = [line.split(" ")[2] for line in signatures.splitlines()
+                 if line.split(" ")[1] == name]
+        data = base64.b64decode(lines[0]) if len(lines) == 1 else b""
+        good = len(data) == 4 + 8 + 64 and key[0] == 4 and data[:4].hex() == key_id
+        if good:
+            seconds = struct.unpack(">Q", data[4:12])[0]
+            message = "cosignature/v1\ntime %d\n%s" % (seconds, text)
+            good = abs(seconds - time.time()) < 3600 and openssl_verifies(
+                key[1:], message.encode(), data[12:])
+        if not good:
+            bad += 1
+            print("%s: no good cosignature by %s" % (checkpoint, name))
+    return bad
+
+
+# --- witnesses that lie --------------------------------------------------------------------
+
+
+class Liar(http.server.BaseHTTPRequestHandler):
+    sizes = 0
+
+    def log_message(self, *_):
+        pass
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        kind = self.path.split("/")[1]
+        size = "text/x.tlog.size"
+        Liar.sizes += 1
+        code, content, body = {
+            "other": (200, "text/plain", "\u2014 other.example/w " + "A" * 104 + "\n"),
+            "empty": (200, "text/plain", ""),
+            "large": (200, "text/plain", "x" * 200000),
+            "size": (409, size, "-1\n"),
+            "huge": (409, size, "99999999999999999999999\n"),
+            "changing": (409, size, "%d\n" % (Liar.sizes % 2)),
+            "moved": (302, "text/plain", ""),
+            "escape": (500, "text/plain", "\x1b[2J\n"),
+        }[kind]
+        self.send_response(code)
+        self.send_header("Content-Type", content)
+        self.send_header("Location", "http://127.0.0.1:1/")
+        self.send_header("Content-Length", str(len(body.encode())))
+        self.end_headers()
+        self.wfile.write(body.encode())
+
+
+def lie():
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Liar)
+    print("http://127.0.0.1:%d" % server.server_port, flush=True)
+    server.serve_forever()
+
+
 def main():
     command, *args = sys.argv[1:]
     if command == "key":
@@ -168,6 +253,10 @@ def main():
         return 0
     if command == "hurl":
         return hurl(*args) > 0
+    if command == "cosigned":
+        return cosigned(*args) > 0
+    if command == "lie":
+        return lie()
     bodies = []
     for file in args[3:]:
         with open(file, "rb") as f:

@@ -89,6 +89,11 @@ echo first >entry
 "$tern" log append log entry >/dev/null || exit 1
 "$tern" log cosign --policy both log >said || fault "not cosigned: $(cat said)"
 "$tern" log fsck log >said || fault "after cosigning: $(cat said)"
+if command -v openssl >/dev/null; then
+    python3 "$script" cosigned log/checkpoint one/vkey two/vkey || fault "OpenSSL disagrees"
+else
+    echo "SKIPPED: openssl is not there to check the cosignatures"
+fi
 "$tern" model synth -q tiny-llama -o tiny.gguf &&
     "$tern" run -q -m tiny.gguf -n 4 --receipt r.json hello >/dev/null || exit 1
 "$tern" log append log --policy both r.json --proof >/dev/null || fault "append --policy"
@@ -140,6 +145,38 @@ for w in one two; do
 done
 stop one
 stop two
+
+# --- witnesses that answer what they should not: nothing of it is published
+
+python3 "$script" lie >lie.url 2>lie.err &
+servers="$servers $!"
+i=0
+while [ ! -s lie.url ] && [ $i -lt 200 ]; do
+    sleep 0.05
+    i=$((i + 1))
+done
+{
+    for kind in other empty large size huge changing moved escape; do
+        "$tern" witness init -q --name "example.com/$kind" "liar-$kind" >key
+        echo "witness $kind $(cat key) $(cat lie.url)/$kind/"
+    done
+    echo "group some any other empty large size huge changing moved escape"
+    echo "quorum some"
+} >liars
+"$tern" log cosign --policy liars log >said 2>&1 && fault "lies were believed: $(cat said)"
+cat >wanted <<'END'
+other                 no   not signed by example.com/other
+empty                 no   no signatures after an empty line
+large                 no   URL/large/add-checkpoint: an answer of more than 65536 bytes
+size                  no   409: -1
+huge                  no   409: 99999999999999999999999
+changing              no   what it has seen changes all the time
+moved                 no   302
+escape                no   500: ?[2J
+tern: cosign: 0 of 8 witnesses have cosigned; the quorum is not reached
+END
+sed "s|$(cat lie.url)|URL|" said | diff wanted - || fault "lies"
+[ "$(grep -c '^. ' log/checkpoint)" = 1 ] || fault "lies were published: $(cat log/checkpoint)"
 
 # --- killed witnesses
 
