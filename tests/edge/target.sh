@@ -121,10 +121,16 @@ at_most()
     [ "$2" -le "$3" ] || fault "$1"
 }
 
+# The whole network by the trace, too: what is counted beyond it is the call.
+sh "$TERN_SOURCE/edge/bench/cycles.sh" "$out" >cycles.txt
+cat cycles.txt
+call=$(($(value 'ad01 instructions') - $(sed -n 's/^instructions //p' cycles.txt)))
+[ $call -ge 1 ] && [ $call -le 12 ] || fault "ad01 counted and traced differ by $call"
+
 macs=$(value 'ad01 macs')
 [ "$macs" -eq 264192 ] || fault "ad01 has other multiplications"
 at_most "instructions of ad01" "$(value 'ad01 instructions')" "$macs"
-at_most "bits of 10 weights" $(($(value 'ad01 bytes of codes') * 80 / macs)) 17
+at_most "bits of weights, in tenths" $(($(value 'ad01 bytes of codes') * 80)) $((macs * 17))
 at_most "RAM of ad01" $(($(value 'ad01 bytes of input and output') +
     $(value 'ad01 bytes of scratch') + $(value 'ad01 bytes of stack'))) 4096
 at_most "instructions of a reading" "$(value 'meter: most instructions of a reading')" 20000
