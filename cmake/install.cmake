@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # What `cmake --install` puts where.  The public headers, libtern and its pkg-config file; the
-# program where it was built.
+# program, with the model that it uses unasked, where it was built.
 include(GNUInstallDirs)
 
 install(DIRECTORY include/tern DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING
@@ -13,6 +13,8 @@ install(FILES ${PROJECT_BINARY_DIR}/tern.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/
 
 if(TARGET tern)
   install(TARGETS tern RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  install(FILES models/tern-books.gguf models/tern-books.md
+          DESTINATION ${CMAKE_INSTALL_DATADIR}/tern/models)
 endif()
 
 # tern writes its completion scripts itself: only where it can run.

@@ -164,7 +164,6 @@ static void print_huge_pages(const findings *f)
 static void print_lines(const findings *f)
 {
     char a[32], b[32];
-    const ti_catalogue_row *row = ti_catalogue_find(TI_DEFAULT_MODEL);
     line("ok", "tern", "%s, built with %s", tern_version(), compiler());
     line("ok", "system", "%s", f->machine.system);
     line("ok", "processor", "%s", *f->machine.cpu ? f->machine.cpu : "unknown");
@@ -185,8 +184,8 @@ static void print_lines(const findings *f)
         line("ok", "default model", "%s, %s", f->model,
              ti_human_bytes(a, sizeof a, f->model_bytes));
     } else {
-        line("missing", "default model", "'tern pull %s' obtains it (%s, licence %s)",
-             row->name, ti_human_bytes(a, sizeof a, row->bytes), row->licence);
+        line("missing", "default model",
+             "%s comes with tern, but is not where this program was put", TI_DEFAULT_MODEL);
     }
     const curl_version_info_data *curl = curl_version_info(CURLVERSION_NOW);
     line("ok", "libraries", "libcurl %s (%s), libsodium %s", curl->version,

@@ -7,6 +7,7 @@
 #include "cli/cmd.h"
 #include "cli/models.h"
 #include "cli/out.h"
+#include "cli/shipped.h"
 
 typedef struct list_args {
     bool names, json;
@@ -17,7 +18,7 @@ static const list_args defaults = {0};
 static const ti_opt opts[] = {
     {.type = TI_OPT_FLAG,
      .name = "names",
-     .help = "print only the names of models that are in the cache, one a line",
+     .help = "print only the names of models that are here, one a line",
      .offset = offsetof(list_args, names)},
     {.type = TI_OPT_FLAG,
      .name = "json",
@@ -26,7 +27,7 @@ static const ti_opt opts[] = {
     {0},
 };
 
-/* One line: a file in the cache, a row of the catalogue, or both. */
+/* One line: a file, a row of the catalogue, or both. */
 typedef struct entry {
     const ti_catalogue_row *row; /* or NULL */
     char name[256];              /* what -m takes */
@@ -74,6 +75,22 @@ static tern_status fill_from_file(entry *out, const char *file, tern_err *err)
     return TERN_OK;
 }
 
+/* A row of a model that comes with the program: here, unless somebody took it away. */
+static tern_status fill_shipped(entry *out, const ti_catalogue_row *row, tern_err *err)
+{
+    struct stat st;
+    char *path;
+    *out = (entry){.row = row};
+    snprintf(out->name, sizeof out->name, "%s", row->name);
+    TI_TRY(ti_shipped_path(&path, row->file, err));
+    if (path && stat(path, &st) == 0) {
+        out->bytes = (uint64_t)st.st_size;
+        out->here = true;
+    }
+    free(path);
+    return TERN_OK;
+}
+
 static bool is_listed(const ti_names *files, const char *file)
 {
     for (size_t i = 0; i < files->n; i++) {
@@ -90,8 +107,8 @@ static void print_line(const entry *e)
     if (e->here || (e->row && e->row->bytes)) {
         ti_human_bytes(size, sizeof size, e->here ? e->bytes : e->row->bytes);
     }
-    ti_printf("%-24s  %9s  %-6s  %s\n", e->name, size, e->here ? "here" : "pull",
-              e->row ? e->row->about : "");
+    const char *where = e->here ? "here" : e->row->url ? "pull" : "gone";
+    ti_printf("%-24s  %9s  %-6s  %s\n", e->name, size, where, e->row ? e->row->about : "");
 }
 
 static void print_object(ti_buf *json, const entry *e)
@@ -107,7 +124,9 @@ static void print_object(ti_buf *json, const entry *e)
     if (e->row) {
         ti_json_str(json, "about", e->row->about);
         ti_json_str(json, "licence", e->row->licence);
-        ti_json_str(json, "url", e->row->url);
+        if (e->row->url) {
+            ti_json_str(json, "url", e->row->url);
+        }
     }
     ti_json_close(json, '}');
 }
@@ -123,17 +142,23 @@ static void show(const list_args *args, ti_buf *json, const entry *e)
     }
 }
 
-/* Shows the files, then what the catalogue has besides. */
+/* Shows what came with the program, the files, then what the catalogue has besides. */
 static tern_status show_all(const list_args *args, ti_buf *json, const ti_names *files,
                             tern_err *err)
 {
     entry e;
+    for (const ti_catalogue_row *row = ti_catalogue; row->name; row++) {
+        if (!row->url) {
+            TI_TRY(fill_shipped(&e, row, err));
+            show(args, json, &e);
+        }
+    }
     for (size_t i = 0; i < files->n; i++) {
         TI_TRY(fill_from_file(&e, files->items[i], err));
         show(args, json, &e);
     }
     for (const ti_catalogue_row *row = ti_catalogue; row->name; row++) {
-        if (!is_listed(files, row->file)) {
+        if (row->url && !is_listed(files, row->file)) {
             e = (entry){.row = row};
             snprintf(e.name, sizeof e.name, "%s", row->name);
             show(args, json, &e);
@@ -166,7 +191,8 @@ static tern_status run(const void *values, const ti_operands *given, tern_err *e
 const ti_command ti_cmd_model_list = {
     .name = "model list",
     .summary = "list the models that are here, or can be obtained",
-    .description = "Lists the models in the cache, then those that 'tern pull' knows by name.",
+    .description = "Lists the model that comes with tern, those in the cache, then those that "
+                   "'tern pull' knows by name.",
     .opts = opts,
     .defaults = &defaults,
     .size = sizeof defaults,

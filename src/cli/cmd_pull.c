@@ -91,7 +91,9 @@ static tern_status unknown_name(const char *name, tern_err *err)
                        "only http and https addresses can be downloaded");
     }
     for (const ti_catalogue_row *row = ti_catalogue; row->name; row++) {
-        ti_nearest(name, row->name, &best, &distance);
+        if (row->url) {
+            ti_nearest(name, row->name, &best, &distance);
+        }
     }
     if (best) {
         ti_hint("did you mean '%s'?", best);
@@ -235,6 +237,10 @@ static tern_status run(const void *values, const ti_operands *given, tern_err *e
     char *path = NULL;
     if (!row && !is_address(what)) {
         return unknown_name(what, err);
+    }
+    if (row && !row->url) {
+        return ti_fail(err, TERN_USAGE, "pull", TI_NO_OFFSET,
+                       "there is nothing to obtain: '%s' comes with tern", row->name);
     }
     if (args->sha256 && !ti_is_sha256(args->sha256)) {
         return ti_fail(err, TERN_USAGE, "pull", TI_NO_OFFSET,

@@ -44,8 +44,12 @@ void ti_complete_add_commands(ti_buf *out, const ti_command *cmd)
 
 void ti_complete_add_catalogue(ti_buf *out)
 {
+    const char *blank = "";
     for (const ti_catalogue_row *row = ti_catalogue; row->name; row++) {
-        ti_buf_addf(out, "%s%s", row == ti_catalogue ? "" : " ", row->name);
+        if (row->url) {
+            ti_buf_addf(out, "%s%s", blank, row->name);
+            blank = " ";
+        }
     }
 }
 

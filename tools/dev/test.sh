@@ -151,7 +151,7 @@ $tools_test"
     mkdir -p "$build/log"
     if [ $# -eq 0 ]; then
         set -- $all_variants
-        (prepare yes) || say "tests that need the default model will be skipped"
+        (prepare yes) || say "tests that need the chat model will be skipped"
         obtain_sysroot || say "tests on 64-bit ARM will be skipped"
     fi
     total=0 failures=0 table=
