@@ -14,8 +14,6 @@
 
 #include "cli/out.h"
 
-extern char **environ;
-
 enum { BY_SIGNAL = 128, LOOK_MS = 100 };
 static const uint64_t ns_per_s = 1000000000;
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/mem.h"
 #include "cli/cmd.h"
 #include "cli/grams.h"
 #include "cli/job_place.h"
@@ -254,7 +255,7 @@ static tern_status write_spec(const char *dir, const ti_job *job, tern_err *err)
     while (environ[n_env]) {
         n_env++;
     }
-    char **argv = calloc(argc, sizeof *argv);
+    char **argv = ti_calloc(argc + 1, sizeof *argv);
     if (!argv) {
         return ti_fail_nomem(err, "submit", argc * sizeof *argv, "a command");
     }

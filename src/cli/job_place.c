@@ -17,8 +17,6 @@
 #include "base/file.h"
 #include "cli/places.h"
 
-extern char **environ;
-
 /* --- paths ----------------------------------------------------------------------------------
  */
 
@@ -104,8 +102,8 @@ tern_status ti_job_file(char **out, const char *dir, int64_t id, const char *nam
 tern_status ti_job_status_load(ti_job_status *out, const char *dir, int64_t id,
                                uint32_t attempt, const char *task, tern_err *err)
 {
-    char *path, *text;
-    size_t len;
+    char *path, *text = NULL;
+    size_t len = 0;
     TI_TRY(ti_job_file(&path, dir, id, "status", attempt, task, err));
     tern_status status = TERN_OK;
     if (access(path, F_OK) != 0) {

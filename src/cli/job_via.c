@@ -322,14 +322,15 @@ static void note_state(ti_job_place *place, ti_job *job, ti_job_state state)
 {
     bool done;
     tern_err err;
-    ti_job before = *job;
+    const ti_job_run was = job->run;
     uint32_t attempt = job->attempt;
     read_runs(place, job);
     if (state == TI_JOB_FAILED && job->cancel) {
         state = TI_JOB_CANCELLED;
     }
-    if (state == before.state && job->attempt == attempt &&
-        memcmp(&before.run, &job->run, sizeof job->run) == 0) {
+    if (state == job->state && job->attempt == attempt && was.started_s == job->run.started_s &&
+        was.ended_s == job->run.ended_s && was.ran_s == job->run.ran_s &&
+        was.energy_uj == job->run.energy_uj) {
         return;
     }
     if (ti_queue_follow(place->queue, &done, job, state, attempt, &err) != TERN_OK) {

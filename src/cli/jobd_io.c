@@ -17,8 +17,6 @@
 #include "cli/out.h"
 #include "cli/process.h"
 
-extern char **environ;
-
 static int64_t now(void *self)
 {
     (void)self;

@@ -56,16 +56,20 @@ static tern_status decide(ti_jobd *d, ti_job *job, int64_t now_s, uint32_t ran_s
     return ti_job_decide_now(job, now_s, why, err);
 }
 
+/* Nothing is written where the same is decided again. */
 static tern_status plan_one(ti_jobd *d, ti_job *job, int64_t now_s, uint32_t ran_s,
                             tern_err *err)
 {
-    bool changed, done;
+    const ti_job_plan *p = &job->plan;
+    bool changed, done, whole = !(job->flags & TI_JOB_INTERRUPTIBLE);
+    int64_t made_s = p->made_s, start_s = p->start_s, end_s = p->end_s;
+    uint32_t mean_mg = p->mean_mg_kwh;
     TI_TRY(decide(d, job, now_s, ran_s, &changed, err));
-    if (!changed) {
-        return TERN_OK;
+    if (whole && made_s && job->state == TI_JOB_PLANNED && start_s == p->start_s &&
+        end_s == p->end_s && mean_mg == p->mean_mg_kwh) {
+        changed = false;
     }
-    TI_TRY(ti_queue_plan(d->queue, &done, job, err));
-    return TERN_OK;
+    return changed ? ti_queue_plan(d->queue, &done, job, err) : TERN_OK;
 }
 
 static tern_status replan_page(ti_jobd *d, const ti_jobs *page, int64_t now_s, size_t *n,

@@ -73,7 +73,7 @@ static tern_status execute(ti_queue *queue, const char *sql, tern_err *err)
     return code == SQLITE_OK ? TERN_OK : ti_queue_failed(queue, code, err);
 }
 
-static tern_status prepare(ti_queue *queue, sqlite3_stmt **out, const char *sql, tern_err *err)
+static tern_status compile(ti_queue *queue, sqlite3_stmt **out, const char *sql, tern_err *err)
 {
     int code = sqlite3_prepare_v2(queue->db, sql, -1, out, NULL);
     return code == SQLITE_OK ? TERN_OK : ti_queue_failed(queue, code, err);
@@ -96,7 +96,7 @@ static tern_status ask(ti_queue *queue, const char *sql, int64_t bound, int64_t 
                        bool *none, tern_err *err)
 {
     sqlite3_stmt *s = NULL;
-    TI_TRY(prepare(queue, &s, sql, err));
+    TI_TRY(compile(queue, &s, sql, err));
     (void)sqlite3_bind_int64(s, 1, bound);
     int code = sqlite3_step(s);
     tern_status status = code == SQLITE_ROW ? TERN_OK : ti_queue_failed(queue, code, err);
@@ -180,7 +180,8 @@ static tern_status open_file(ti_queue *queue, const char *dir, tern_err *err)
     (void)sqlite3_busy_timeout(queue->db, BUSY_MS);
     TI_TRY(execute(queue,
                    "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;"
-                   "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
+                   "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+                   "PRAGMA cache_size=-65536;", /* 64 MiB at most: a large queue planned anew */
                    err));
     return make_tables(queue, err);
 }
@@ -204,6 +205,7 @@ tern_status ti_queue_open(ti_queue **out, const char *dir, tern_err *err)
 void ti_queue_close(ti_queue *queue)
 {
     if (queue) {
+        (void)sqlite3_finalize(queue->plan);
         (void)sqlite3_close(queue->db);
         free(queue->file);
         free(queue);
@@ -262,8 +264,9 @@ static const char *const conditions[] = {
     [TI_JOBS_OPEN] = "state < 4",
     [TI_JOBS_ACTIVE] = "state IN (2, 3) AND via = 0",
     [TI_JOBS_EXTERNAL] = "state < 4 AND via <> 0",
-    [TI_JOBS_DUE] = JOBD_WAITING " AND (" DUE_AT " <= ?1 OR submitted > ?1 + 60)",
-    [TI_JOBS_WAITING] = JOBD_WAITING,
+    [TI_JOBS_DUE] = (JOBD_WAITING " AND (" DUE_AT " <= ?1 OR submitted > ?1 + 60)"),
+    /* In the order of their ids, page after page: an index would be sorted for each. */
+    [TI_JOBS_WAITING] = "+state <= 1 AND +via = 0",
     [TI_JOBS_UNCOUNTED] = "state >= 4 AND account = 0",
 };
 
@@ -293,7 +296,7 @@ tern_status ti_queue_list(ti_queue *queue, ti_jobs *out, ti_which which, int64_t
     ti_buf_addf(&sql, "SELECT %s FROM job WHERE id > ?2 AND %s ORDER BY %s LIMIT ?3",
                 ti_row_columns, conditions[which], which == TI_JOBS_DUE ? "latest, id" : "id");
     tern_status status = sql.failed ? ti_fail_nomem(err, "jobs", sql.len, "a question")
-                                    : prepare(queue, &s, sql.data, err);
+                                    : compile(queue, &s, sql.data, err);
     ti_buf_free(&sql);
     if (status == TERN_OK) {
         (void)sqlite3_bind_int64(s, 1, now_s);
@@ -356,8 +359,8 @@ tern_status ti_queue_count(ti_queue *queue, uint64_t *out, ti_which which, int64
 tern_status ti_queue_wake(ti_queue *queue, int64_t *wake_s, int64_t now_s, tern_err *err)
 {
     static const char *const questions[] = {
-        "SELECT min(plan_start) FROM job WHERE " JOBD_WAITING " AND plan_start > ?1",
-        "SELECT min(latest) FROM job WHERE " JOBD_WAITING " AND latest > ?1",
+        ("SELECT min(plan_start) FROM job WHERE " JOBD_WAITING " AND plan_start > ?1"),
+        ("SELECT min(latest) FROM job WHERE " JOBD_WAITING " AND latest > ?1"),
     };
     int64_t wake = INT64_MAX;
     for (size_t i = 0; i < sizeof questions / sizeof *questions; i++) {
@@ -399,7 +402,7 @@ static tern_status store(ti_queue *queue, bool *done, const ti_job *job, ti_job_
     add_update(&sql);
     ti_buf_adds(&sql, more);
     tern_status status = sql.failed ? ti_fail_nomem(err, "jobs", sql.len, "a change")
-                                    : prepare(queue, &s, sql.data, err);
+                                    : compile(queue, &s, sql.data, err);
     ti_buf_free(&sql);
     TI_TRY(status);
     ti_row_bind(s, job);
@@ -419,7 +422,7 @@ static tern_status insert(ti_queue *queue, ti_job *job, tern_err *err)
     }
     ti_buf_addc(&sql, ')');
     tern_status status = sql.failed ? ti_fail_nomem(err, "jobs", sql.len, "a change")
-                                    : prepare(queue, &s, sql.data, err);
+                                    : compile(queue, &s, sql.data, err);
     ti_buf_free(&sql);
     TI_TRY(status);
     ti_row_bind(s, job);
@@ -429,7 +432,7 @@ static tern_status insert(ti_queue *queue, ti_job *job, tern_err *err)
 }
 
 tern_status ti_queue_add(ti_queue *queue, ti_job *job,
-                         tern_status (*make)(void *user, const ti_job *job, tern_err *err),
+                         tern_status (*prepare)(void *user, const ti_job *job, tern_err *err),
                          void *user, tern_err *err)
 {
     bool alone = sqlite3_get_autocommit(queue->db) != 0;
@@ -438,8 +441,8 @@ tern_status ti_queue_add(ti_queue *queue, ti_job *job,
     }
     job->account.log_index = -1;
     tern_status status = insert(queue, job, err);
-    if (status == TERN_OK && make) {
-        status = make(user, job, err);
+    if (status == TERN_OK && prepare) {
+        status = prepare(user, job, err);
     }
     if (status == TERN_OK && alone) {
         status = ti_queue_commit(queue, err);
@@ -469,13 +472,13 @@ tern_status ti_queue_claim(ti_queue *queue, bool *done, ti_job *job,
 }
 
 tern_status ti_queue_follow(ti_queue *queue, bool *done, ti_job *job, ti_job_state state,
-                            uint32_t attempt, tern_err *err)
+                            uint32_t was, tern_err *err)
 {
-    ti_job_state was = job->state;
+    ti_job_state before = job->state;
     job->state = state;
-    tern_status status = store(queue, done, job, was, attempt, "", err);
+    tern_status status = store(queue, done, job, before, was, "", err);
     if (status != TERN_OK || !*done) {
-        job->state = was;
+        job->state = before;
     }
     return status;
 }
@@ -492,10 +495,12 @@ tern_status ti_queue_plan(ti_queue *queue, bool *done, ti_job *job, tern_err *er
         "UPDATE job SET state = ?2, plan_made = ?3, plan_start = ?4, plan_end = ?5,"
         " plan_mean = ?6, plan_now = ?7, plan_source = ?8, plan_details = ?9"
         " WHERE id = ?1 AND state = ?10 AND attempt = ?11";
-    sqlite3_stmt *s = NULL;
     const ti_job_plan *p = &job->plan;
     ti_job_state next = job->state == TI_JOB_WAITING ? TI_JOB_PLANNED : job->state;
-    TI_TRY(prepare(queue, &s, sql, err));
+    if (!queue->plan) {
+        TI_TRY(compile(queue, &queue->plan, sql, err));
+    }
+    sqlite3_stmt *s = queue->plan;
     const int64_t numbers[] = {job->id,  next,           p->made_s,    p->start_s,
                                p->end_s, p->mean_mg_kwh, p->now_mg_kwh};
     for (int i = 0; i < (int)(sizeof numbers / sizeof *numbers); i++) {
@@ -505,7 +510,12 @@ tern_status ti_queue_plan(ti_queue *queue, bool *done, ti_job *job, tern_err *er
     (void)sqlite3_bind_text(s, 9, p->details ? p->details : "", -1, SQLITE_STATIC);
     (void)sqlite3_bind_int64(s, 10, job->state);
     (void)sqlite3_bind_int64(s, 11, job->attempt);
-    TI_TRY(finish(queue, s, done, err));
+    int code = sqlite3_step(s);
+    tern_status status = code == SQLITE_DONE ? TERN_OK : ti_queue_failed(queue, code, err);
+    (void)sqlite3_reset(s);
+    (void)sqlite3_clear_bindings(s); /* what was bound is the caller's */
+    TI_TRY(status);
+    *done = sqlite3_changes(queue->db) > 0;
     job->state = *done ? next : job->state;
     return TERN_OK;
 }
@@ -518,7 +528,7 @@ tern_status ti_queue_account(ti_queue *queue, bool *done, ti_job *job, tern_err 
 static tern_status cancel(ti_queue *queue, ti_job *out, int64_t id, tern_err *err)
 {
     sqlite3_stmt *s = NULL;
-    TI_TRY(prepare(queue, &s,
+    TI_TRY(compile(queue, &s,
                    "UPDATE job SET cancel = 1, state = CASE WHEN " JOBD_WAITING
                    " THEN 6 ELSE state END WHERE id = ?1 AND state < 4",
                    err));

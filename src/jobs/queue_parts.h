@@ -9,8 +9,9 @@
 
 struct ti_queue {
     sqlite3 *db;
-    const char *name; /* for messages */
-    char *file;       /* owned */
+    sqlite3_stmt *plan; /* of ti_queue_plan(), kept: a whole queue is planned at once */
+    const char *name;   /* for messages */
+    char *file;         /* owned */
 };
 
 /* The columns of a job in the order of ti_row_read() and ti_row_bind(); the first is id. */

@@ -136,7 +136,7 @@ static bool flag(reader *r, const ti_jval *object, const char *key)
     return v && v->type == TI_JBOOL && v->u.boolean;
 }
 
-static void text(reader *r, const ti_jval *object, const char *key, char *out, size_t cap)
+static void get_text(reader *r, const ti_jval *object, const char *key, char *out, size_t cap)
 {
     const ti_jval *v = member(r, object, key);
     if (v && (v->type != TI_JSTR || v->u.str.len >= cap)) {
@@ -153,7 +153,7 @@ static void read_process(reader *r, const ti_jval *object, const char *key, ti_j
     const ti_jval *v = member(r, object, key);
     p->pid = (int64_t)get(r, v, "pid", INT32_MAX);
     p->start = get(r, v, "start", INT64_MAX);
-    text(r, v, "boot", p->boot, sizeof p->boot);
+    get_text(r, v, "boot", p->boot, sizeof p->boot);
 }
 
 static void read_energy(reader *r, const ti_jval *v, ti_job_run *run)
@@ -162,8 +162,8 @@ static void read_energy(reader *r, const ti_jval *v, ti_job_run *run)
     run->energy_uj = get(r, v, "energy_uj", INT64_MAX);
     run->idle_uj = get(r, v, "idle_uj", INT64_MAX);
     run->error_permille = (uint32_t)get(r, v, "error_permille", UINT32_MAX);
-    text(r, v, "evidence", run->evidence, sizeof run->evidence);
-    text(r, v, "meter", run->meter, sizeof run->meter);
+    get_text(r, v, "evidence", run->evidence, sizeof run->evidence);
+    get_text(r, v, "meter", run->meter, sizeof run->meter);
 }
 
 static void read_run(reader *r, const ti_jval *v, ti_job_run *run)
@@ -209,13 +209,13 @@ static tern_status read_pieces(reader *r, const ti_jval *object, ti_job_status *
     return TERN_OK;
 }
 
-tern_status ti_job_status_read(ti_job_status *out, const char *bytes, size_t len, tern_err *err)
+tern_status ti_job_status_read(ti_job_status *out, const char *text, size_t len, tern_err *err)
 {
     ti_arena arena = {0};
     ti_jval v;
     ti_job_status s = {0};
     reader r = {0};
-    tern_status status = ti_jval_parse(&v, &arena, bytes, len, "jobs", err);
+    tern_status status = ti_jval_parse(&v, &arena, text, len, "jobs", err);
     if (status == TERN_OK && !ti_jval_is(ti_jval_get(&v, "schema"), SCHEMA)) {
         status = ti_fail(err, TERN_CORRUPT, "jobs", 0, "no document of schema %s", SCHEMA);
     }
