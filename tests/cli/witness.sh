@@ -146,6 +146,20 @@ done
 stop one
 stop two
 
+# --- a witness that cannot write: nothing is cosigned, and it ends
+
+"$tern" witness init -q broken >/dev/null || exit 1
+"$tern" witness add broken log/vkey || exit 1
+serve broken broken
+mv broken elsewhere
+"$tern" log prove log --since 0 |
+    curl -s -m 20 -o got -w '%{http_code}' --data-binary @- "$(cat broken.url)add-checkpoint" |
+    grep -qx 500 || fault "a witness without its directory"
+wait "$(cat broken.pid)"
+[ $? -eq 5 ] || fault "exit status of a witness that cannot write"
+grep -q 'nothing more is cosigned' broken.err || fault "no reason: $(cat broken.err)"
+"$tern" witness show elsewhere | grep -q 'nothing cosigned yet' || fault "it has cosigned"
+
 # --- witnesses that answer what they should not: nothing of it is published
 
 python3 "$script" lie >lie.url 2>lie.err &

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The HTTP server over real sockets: what it answers, what it refuses, who keeps it waiting. */
-#include <arpa/inet.h>
-#include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <pthread.h>
@@ -19,6 +17,7 @@
 #include <cmocka.h>
 
 #include "http/server.h"
+#include "http_talk.h"
 #include "oom.h"
 
 static uint64_t now_ms(clockid_t clock)
@@ -187,84 +186,19 @@ static void stop(server *s)
     ti_web_close(s->web);
 }
 
-/* --- a client that says what it wants ----------------------------------------------------- */
+/* --- a client that says what it wants ---------------------------------------------------- */
 
 static int dial(const server *s)
 {
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(s->port)};
-    struct timeval patience = {.tv_sec = 10};
-    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    assert_true(fd >= 0);
-    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience), 0);
-    assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof at), 0);
-    return fd;
-}
-
-/* Sends all, or what the other side still takes. */
-static void say(int fd, const char *bytes, size_t len)
-{
-    while (len > 0) {
-        ssize_t n = send(fd, bytes, len, MSG_NOSIGNAL);
-        if (n <= 0) {
-            return;
-        }
-        bytes += n;
-        len -= (size_t)n;
-    }
-}
-
-static void ask(int fd, const char *text)
-{
-    say(fd, text, strlen(text));
-}
-
-/* Reads until the connection ends. */
-static char *rest_of(int fd, size_t *len)
-{
-    ti_buf all = {0};
-    char piece[8192];
-    ssize_t n;
-    while ((n = recv(fd, piece, sizeof piece, 0)) > 0) {
-        ti_buf_add(&all, piece, (size_t)n);
-    }
-    ti_buf_adds(&all, "");
-    if (len) {
-        *len = all.len;
-    }
-    return all.data ? all.data : strdup("");
-}
-
-/* One answer with Content-Length; the connection stays. Returns the status; body[cap]. */
-static unsigned one_answer(int fd, char *body, size_t cap)
-{
-    char head[2048];
-    size_t n = 0;
-    while (n < sizeof head - 1 && (n < 4 || memcmp(head + n - 4, "\r\n\r\n", 4) != 0)) {
-        if (recv(fd, head + n, 1, 0) != 1) {
-            return 0;
-        }
-        n++;
-    }
-    head[n] = '\0';
-    const char *length = strstr(head, "Content-Length: ");
-    size_t len = length ? strtoul(length + 16, NULL, 10) : 0;
-    assert_true(len < cap);
-    for (size_t got = 0; got < len;) {
-        ssize_t more = recv(fd, body + got, len - got, 0);
-        assert_true(more > 0);
-        got += (size_t)more;
-    }
-    body[len] = '\0';
-    return (unsigned)strtoul(head + 9, NULL, 10);
+    return http_dial(s->port);
 }
 
 /* The whole conversation: sends, reads to the end.  Free the answer. */
 static char *talk(const server *s, const char *text)
 {
     int fd = dial(s);
-    ask(fd, text);
-    char *answer = rest_of(fd, NULL);
+    http_ask(fd, text);
+    char *answer = http_rest_of(fd, NULL);
     close(fd);
     return answer;
 }
@@ -381,9 +315,9 @@ static void test_malformed(void **state)
     start(&s, (ti_web_opts){.idle_ms = 200});
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         int fd = dial(&s);
-        ask(fd, bad[i]);
+        http_ask(fd, bad[i]);
         shutdown(fd, SHUT_WR);
-        char *answer = rest_of(fd, NULL);
+        char *answer = http_rest_of(fd, NULL);
         if (strncmp(answer, "HTTP/1.", 7) == 0 && strtoul(answer + 9, NULL, 10) < 400) {
             fail_msg("case %zu was answered: %s", i, answer);
         }
@@ -403,14 +337,17 @@ static void test_limits(void **state)
     assert_non_null(big);
     start(&s, (ti_web_opts){.body_max = 1000, .head_max = 4096});
     int fd = dial(&s); /* a little too long: read, refused, and the connection goes on */
-    ask(fd, "POST /small HTTP/1.1\r\nContent-Length: 11\r\n" H "\r\nhello world");
-    assert_int_equal(one_answer(fd, body, sizeof body), 413);
-    ask(fd, "POST /small HTTP/1.1\r\nContent-Length: 10\r\n" H "\r\nhello you!");
-    assert_int_equal(one_answer(fd, body, sizeof body), 200);
-    ask(fd, "POST /small HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" H
-            "\r\n6\r\nhello \r\n6\r\nworld!\r\n0\r\n\r\n");
-    assert_int_equal(one_answer(fd, body, sizeof body), 413);
+    http_ask(fd, "POST /small HTTP/1.1\r\nContent-Length: 11\r\n" H "\r\nhello world");
+    assert_int_equal(http_one_answer(fd, body, sizeof body), 413);
+    http_ask(fd, "POST /small HTTP/1.1\r\nContent-Length: 10\r\n" H "\r\nhello you!");
+    assert_int_equal(http_one_answer(fd, body, sizeof body), 200);
+    http_ask(fd, "POST /small HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" H
+                 "\r\n6\r\nhello \r\n6\r\nworld!\r\n0\r\n\r\n");
+    assert_int_equal(http_one_answer(fd, body, sizeof body), 413);
     close(fd);
+    expect(&s,
+           "POST /body HTTP/1.1\r\nContent-Length: 99999999\r\nExpect: 100-continue\r\n" LAST,
+           "HTTP/1.1 413", NULL);
     expect(&s, "POST /body HTTP/1.1\r\nContent-Length: 99999999\r\n" LAST, "HTTP/1.1 413",
            "413 ");
     /* Far too long, and the length was not said. */
@@ -418,8 +355,8 @@ static void test_limits(void **state)
         big, 200, "POST /body HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" H "\r\n%x\r\n", BIG);
     memset(big + n, 'x', BIG);
     fd = dial(&s);
-    say(fd, big, (size_t)n + BIG);
-    char *answer = rest_of(fd, NULL);
+    http_say(fd, big, (size_t)n + BIG);
+    char *answer = http_rest_of(fd, NULL);
     assert_true(strstr(answer, "200 OK") == NULL);
     free(answer);
     close(fd);
@@ -447,26 +384,34 @@ static void test_pipelined_and_half_closed(void **state)
     (void)state;
     start(&s, (ti_web_opts){0});
     int fd = dial(&s);
-    ask(fd, "GET /path?1 HTTP/1.1\r\n" H "\r\nPOST /body HTTP/1.1\r\nContent-Length: 2\r\n" H
-            "\r\nhiGET /none HTTP/1.1\r\n" H "\r\nGET /path?4 HTTP/1.1\r\n" H "\r\n");
-    assert_int_equal(one_answer(fd, body, sizeof body), 200);
+    http_ask(fd,
+             "GET /path?1 HTTP/1.1\r\n" H "\r\nPOST /body HTTP/1.1\r\nContent-Length: 2\r\n" H
+             "\r\nhiGET /none HTTP/1.1\r\n" H "\r\nGET /path?4 HTTP/1.1\r\n" H "\r\n");
+    assert_int_equal(http_one_answer(fd, body, sizeof body), 200);
     assert_string_equal(body, "GET /path||1|-");
-    assert_int_equal(one_answer(fd, body, sizeof body), 200);
+    assert_int_equal(http_one_answer(fd, body, sizeof body), 200);
     assert_string_equal(body, "hi");
-    assert_int_equal(one_answer(fd, body, sizeof body), 404);
-    assert_int_equal(one_answer(fd, body, sizeof body), 200);
+    assert_int_equal(http_one_answer(fd, body, sizeof body), 404);
+    assert_int_equal(http_one_answer(fd, body, sizeof body), 200);
     assert_string_equal(body, "GET /path||4|-");
     /* One byte at a time. */
     const char *slow = "GET /path?5 HTTP/1.1\r\n" H "\r\n";
     for (const char *p = slow; *p; p++) {
-        say(fd, p, 1);
+        http_say(fd, p, 1);
     }
-    assert_int_equal(one_answer(fd, body, sizeof body), 200);
+    assert_int_equal(http_one_answer(fd, body, sizeof body), 200);
     assert_string_equal(body, "GET /path||5|-");
+    /* One that asks first whether it may send. */
+    http_ask(fd,
+             "POST /small HTTP/1.1\r\nContent-Length: 2\r\nExpect: 100-continue\r\n" H "\r\n");
+    assert_int_equal(http_one_answer(fd, body, sizeof body), 100);
+    http_ask(fd, "ok");
+    assert_int_equal(http_one_answer(fd, body, sizeof body), 200);
+    assert_string_equal(body, "ok");
     /* The sending side closes: what was asked is answered. */
-    ask(fd, "GET /slow HTTP/1.1\r\n" H "\r\n");
+    http_ask(fd, "GET /slow HTTP/1.1\r\n" H "\r\n");
     shutdown(fd, SHUT_WR);
-    assert_int_equal(one_answer(fd, body, sizeof body), 200);
+    assert_int_equal(http_one_answer(fd, body, sizeof body), 200);
     assert_string_equal(body, "slow");
     close(fd);
     stop(&s);
@@ -513,9 +458,9 @@ static void test_sources(void **state)
         size_t len;
         int fd = dial(&s); /* as HTTP/1.0, so that nothing is chunked */
         snprintf(text, sizeof text, "GET /source/%s HTTP/1.0\r\n\r\n", kinds[k]);
-        ask(fd, text);
+        http_ask(fd, text);
         shutdown(fd, SHUT_WR);
-        char *answer = rest_of(fd, &len);
+        char *answer = http_rest_of(fd, &len);
         const char *body = strstr(answer, "\r\n\r\n") + 4;
         assert_int_equal(len - (size_t)(body - answer), SOURCE_BYTES);
         for (size_t i = 0; i < SOURCE_BYTES; i++) {
@@ -543,7 +488,7 @@ static void test_stream(void **state)
     (void)state;
     start(&s, (ti_web_opts){0});
     int fd = dial(&s);
-    ask(fd, "GET /later HTTP/1.1\r\n" LAST);
+    http_ask(fd, "GET /later HTTP/1.1\r\n" LAST);
     ti_web_reply *reply = wait_kept();
     assert_false(ti_web_reply_gone(reply));
     ti_web_reply_head(reply, 200, "text/event-stream");
@@ -558,28 +503,28 @@ static void test_stream(void **state)
         nap_ms(2);
     }
     ti_web_reply_end(reply);
-    char *rest = rest_of(fd, NULL);
+    char *rest = http_rest_of(fd, NULL);
     assert_non_null(strstr(rest, "0\r\n\r\n")); /* the last chunk: it is whole */
     free(rest);
     close(fd);
     /* One that fails on its way is cut. */
     fd = dial(&s);
-    ask(fd, "GET /later HTTP/1.1\r\n" LAST);
+    http_ask(fd, "GET /later HTTP/1.1\r\n" LAST);
     reply = wait_kept();
     assert_int_equal(ti_web_reply_write(reply, "data: x\n\n", 9, NULL), TERN_OK);
     ti_web_reply_fail(reply);
     ti_web_reply_end(reply);
-    rest = rest_of(fd, NULL);
+    rest = http_rest_of(fd, NULL);
     assert_null(strstr(rest, "0\r\n\r\n"));
     free(rest);
     close(fd);
     /* An answer that came later, and whole. */
     fd = dial(&s);
-    ask(fd, "POST /later HTTP/1.1\r\nContent-Length: 1\r\n" LAST "x");
+    http_ask(fd, "POST /later HTTP/1.1\r\nContent-Length: 1\r\n" LAST "x");
     reply = wait_kept();
     ti_web_reply_text(reply, 202, "text/plain", "at last");
     ti_web_reply_end(reply);
-    rest = rest_of(fd, NULL);
+    rest = http_rest_of(fd, NULL);
     assert_non_null(strstr(rest, "202 Accepted"));
     assert_non_null(strstr(rest, "\r\n\r\nat last"));
     free(rest);
@@ -609,7 +554,7 @@ static void test_client_leaves(void **state)
     start(&s, (ti_web_opts){.backlog_max = 100000});
     for (int k = 0; k < 4; k++) { /* closed or reset, before the answer or in a stream */
         int fd = dial(&s);
-        ask(fd, "GET /later HTTP/1.1\r\n" H "\r\n");
+        http_ask(fd, "GET /later HTTP/1.1\r\n" H "\r\n");
         ti_web_reply *reply = wait_kept();
         if (k & 1) {
             char byte;
@@ -628,7 +573,7 @@ static void test_client_leaves(void **state)
     int fd = dial(&s);
     static char block[10000];
     tern_status status = TERN_OK;
-    ask(fd, "GET /later HTTP/1.1\r\n" H "\r\n");
+    http_ask(fd, "GET /later HTTP/1.1\r\n" H "\r\n");
     ti_web_reply *reply = wait_kept();
     for (int i = 0; i < 100000 && status == TERN_OK; i++) {
         status = ti_web_reply_write(reply, block, sizeof block, &err);
@@ -650,19 +595,19 @@ static void test_slow_clients(void **state)
     (void)state;
     start(&s, (ti_web_opts){.request_ms = 400, .idle_ms = 400});
     int head = dial(&s), body = dial(&s), idle = dial(&s);
-    ask(head, "GET /path HTTP/1.1\r\n");
-    ask(body, "POST /body HTTP/1.1\r\nContent-Length: 1000\r\n" H "\r\n");
+    http_ask(head, "GET /path HTTP/1.1\r\n");
+    http_ask(body, "POST /body HTTP/1.1\r\nContent-Length: 1000\r\n" H "\r\n");
     uint64_t begun = now_ms(CLOCK_MONOTONIC);
     for (int i = 0; i < 5; i++) { /* never silent for long */
         nap_ms(100);
-        say(head, "X", 1);
-        say(body, "X", 1);
+        http_say(head, "X", 1);
+        http_say(body, "X", 1);
     }
-    char *answer = rest_of(head, NULL);
+    char *answer = http_rest_of(head, NULL);
     assert_memory_equal(answer, "HTTP/1.1 408 Request Timeout\r\n", 30);
     assert_non_null(strstr(answer, "\r\n\r\n408 Request Timeout\n"));
     free(answer);
-    answer = rest_of(body, NULL);
+    answer = http_rest_of(body, NULL);
     assert_memory_equal(answer, "HTTP/1.1 408", 12);
     free(answer);
     assert_true(recv(idle, &byte, 1, 0) <= 0); /* nothing was asked: nothing is said */
@@ -685,12 +630,12 @@ static void test_full_house_and_idle(void **state)
     start(&s, (ti_web_opts){.connections = GUESTS});
     for (int i = 0; i < GUESTS - 2; i++) {
         guests[i] = dial(&s);
-        ask(guests[i], "GET /path HTTP/1.1\r\n" H "\r\n");
-        assert_int_equal(one_answer(guests[i], body, sizeof body), 200);
+        http_ask(guests[i], "GET /path HTTP/1.1\r\n" H "\r\n");
+        assert_int_equal(http_one_answer(guests[i], body, sizeof body), 200);
         nap_ms(2);
     }
     int waiting = dial(&s);
-    ask(waiting, "GET /later HTTP/1.1\r\n" H "\r\n");
+    http_ask(waiting, "GET /later HTTP/1.1\r\n" H "\r\n");
     ti_web_reply *reply = wait_kept();
     /* Connections that stay open, and an answer that is not there yet, cost nothing. */
     uint64_t cpu = now_ms(CLOCK_PROCESS_CPUTIME_ID);
@@ -698,12 +643,12 @@ static void test_full_house_and_idle(void **state)
     assert_true(now_ms(CLOCK_PROCESS_CPUTIME_ID) - cpu <= 10);
     guests[GUESTS - 2] = dial(&s);
     guests[GUESTS - 1] = dial(&s); /* one too many: the most idle one gives way */
-    ask(guests[GUESTS - 1], "GET /path HTTP/1.1\r\n" H "\r\n");
-    assert_int_equal(one_answer(guests[GUESTS - 1], body, sizeof body), 200);
+    http_ask(guests[GUESTS - 1], "GET /path HTTP/1.1\r\n" H "\r\n");
+    assert_int_equal(http_one_answer(guests[GUESTS - 1], body, sizeof body), 200);
     assert_int_equal(recv(guests[0], body, 1, 0), 0);
     ti_web_reply_text(reply, 200, "text/plain", "still here");
     ti_web_reply_end(reply);
-    assert_int_equal(one_answer(waiting, body, sizeof body), 200);
+    assert_int_equal(http_one_answer(waiting, body, sizeof body), 200);
     assert_string_equal(body, "still here");
     close(waiting);
     for (int i = 0; i < GUESTS; i++) {
@@ -728,8 +673,8 @@ static void *visit(void *user)
     for (int i = 0; i < 100; i++) {
         snprintf(text, sizeof text, "GET /path?%p-%d HTTP/1.1\r\n" H "\r\n", user, i);
         snprintf(want, sizeof want, "GET /path||%p-%d|-", user, i);
-        ask(fd, text);
-        v->good += one_answer(fd, body, sizeof body) == 200 && strcmp(body, want) == 0;
+        http_ask(fd, text);
+        v->good += http_one_answer(fd, body, sizeof body) == 200 && strcmp(body, want) == 0;
         if (i % 10 == 0) {
             close(fd);
             fd = dial(v->s);
@@ -750,7 +695,7 @@ static void test_many(void **state)
     atomic_store(&most_running, 0);
     for (int i = 0; i < 6; i++) { /* handlers that wait keep no other connection waiting */
         slow[i] = dial(&s);
-        ask(slow[i], "GET /slow HTTP/1.1\r\n" LAST);
+        http_ask(slow[i], "GET /slow HTTP/1.1\r\n" LAST);
     }
     for (int i = 0; i < VISITORS; i++) {
         visitors[i].s = &s;
@@ -761,7 +706,7 @@ static void test_many(void **state)
         assert_int_equal(visitors[i].good, 100);
     }
     for (int i = 0; i < 6; i++) {
-        char *answer = rest_of(slow[i], NULL);
+        char *answer = http_rest_of(slow[i], NULL);
         assert_non_null(strstr(answer, "\r\n\r\nslow"));
         free(answer);
         close(slow[i]);
@@ -819,17 +764,17 @@ static void test_stopping(void **state)
     (void)state;
     start(&s, (ti_web_opts){.finish_ms = 3000});
     int fd = dial(&s), idle = dial(&s), later = dial(&s);
-    ask(later, "GET /later HTTP/1.1\r\n" H "\r\n");
+    http_ask(later, "GET /later HTTP/1.1\r\n" H "\r\n");
     ti_web_reply *reply = wait_kept();
-    ask(fd, "GET /slow HTTP/1.1\r\n" H "\r\n");
+    http_ask(fd, "GET /slow HTTP/1.1\r\n" H "\r\n");
     nap_ms(20);
     ti_web_stop(s.web);
     ti_web_stop(s.web);
-    assert_int_equal(one_answer(fd, body, sizeof body), 200); /* it was under way */
+    assert_int_equal(http_one_answer(fd, body, sizeof body), 200); /* it was under way */
     assert_string_equal(body, "slow");
     ti_web_reply_text(reply, 200, "text/plain", "good");
     ti_web_reply_end(reply);
-    assert_int_equal(one_answer(later, body, sizeof body), 200);
+    assert_int_equal(http_one_answer(later, body, sizeof body), 200);
     pthread_join(s.thread, NULL);
     assert_int_equal(s.status, TERN_OK);
     ti_web_close(s.web);
@@ -847,9 +792,9 @@ static void test_left_over(void **state)
     (void)state;
     start(&s, (ti_web_opts){.finish_ms = 1});
     int a = dial(&s), b = dial(&s);
-    ask(a, "GET /later HTTP/1.1\r\n" H "\r\n");
+    http_ask(a, "GET /later HTTP/1.1\r\n" H "\r\n");
     ti_web_reply *first = wait_kept();
-    ask(b, "GET /later HTTP/1.1\r\n" H "\r\n");
+    http_ask(b, "GET /later HTTP/1.1\r\n" H "\r\n");
     ti_web_reply *second = wait_kept();
     assert_int_equal(ti_web_reply_write(second, "x", 1, NULL), TERN_OK);
     assert_int_equal(recv(b, body, 1, 0), 1);
@@ -954,7 +899,7 @@ static void test_no_memory(void **state)
     for (long n = 0; failed; n++) {
         int fd = dial(&s);
         oom_fail_at(n);
-        ask(fd, "POST /body?a=b HTTP/1.1\r\nContent-Length: 5\r\n" LAST "hello");
+        http_ask(fd, "POST /body?a=b HTTP/1.1\r\nContent-Length: 5\r\n" LAST "hello");
         char answer[1024] = "";
         size_t got = 0;
         ssize_t more;
@@ -975,7 +920,6 @@ static void test_no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-
         cmocka_unit_test(test_answers),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_malformed),
