@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "cli/freezer.h"
 #include "cli/job_place.h"
 #include "cli/out.h"
 #include "cli/process.h"
@@ -41,6 +42,7 @@ typedef struct keeper {
     ti_energy *energy; /* NULL = none */
     uint32_t energy_id;
     ti_job_status status;
+    ti_freezer freezer; /* where the machine has one for us; else signals do */
     pid_t child;
     bool piece_open;
     uint64_t piece_ns, ran_ns; /* when the piece began; sum of those before */
@@ -216,6 +218,7 @@ static _Noreturn void become(const keeper *k, const char *out, const char *err, 
     if (getppid() != parent) {
         _exit(NOT_RUN);
     }
+    ti_freezer_enter(&k->freezer);
     open_as(STDIN_FILENO, "/dev/null", O_RDONLY);
     open_as(STDOUT_FILENO, out, O_WRONLY | O_CREAT | O_APPEND);
     open_as(STDERR_FILENO, err, O_WRONLY | O_CREAT | O_APPEND);
@@ -269,7 +272,9 @@ static void signal_group(const keeper *k, int number)
 static void suspend(keeper *k)
 {
     if (!k->status.suspended) {
-        signal_group(k, SIGSTOP);
+        if (!ti_freezer_set(&k->freezer, true)) {
+            signal_group(k, SIGSTOP);
+        }
         close_piece(k);
         k->status.suspended = true;
         write_status(k);
@@ -280,6 +285,7 @@ static void resume(keeper *k)
 {
     if (k->status.suspended) {
         open_piece(k);
+        (void)ti_freezer_set(&k->freezer, false);
         signal_group(k, SIGCONT);
         k->status.suspended = false;
         write_status(k);
@@ -447,6 +453,13 @@ static tern_status read_spec(keeper *k, tern_err *err)
     return status;
 }
 
+static void make_group(keeper *k)
+{
+    char name[64];
+    snprintf(name, sizeof name, "tern-job-%lld-%u", (long long)k->ask->id, (unsigned)getpid());
+    (void)ti_freezer_open(&k->freezer, "/sys/fs/cgroup", "/proc/self/cgroup", name);
+}
+
 static tern_status keep(keeper *k, tern_err *err)
 {
     tern_err local;
@@ -463,6 +476,7 @@ static tern_status keep(keeper *k, tern_err *err)
         k->energy = NULL;
     }
     TI_TRY(make_environment(k, err));
+    make_group(k);
     TI_TRY(start(k, err));
     write_status(k);
     watch(k);
@@ -477,6 +491,7 @@ tern_status ti_keeper_run(int *exit_code, const ti_keeper_ask *ask, tern_err *er
     tern_status status = keep(&k, err);
     *exit_code = k.status.run.exit_code;
     ti_energy_close(k.energy);
+    ti_freezer_close(&k.freezer);
     ti_job_spec_free(&k.spec);
     ti_job_status_free(&k.status);
     free(k.status_path);
