@@ -9,6 +9,8 @@
 #ifndef TI_CLI_EVAL_H
 #define TI_CLI_EVAL_H
 
+#include <stdint.h>
+
 #include "tern/session.h"
 
 /* What was measured of one text, or of several together. */
@@ -39,7 +41,7 @@ typedef struct ti_eval {
 } ti_eval;
 
 /* For `overlap`: half of the window, as far as the vocabulary allows it. */
-enum { TI_EVAL_HALF = UINT32_MAX };
+#define TI_EVAL_HALF UINT32_MAX
 
 /* Prepares for texts that `session`, which holds `window` tokens and is borrowed, will read;
  * `overlap` tokens of a window were scored in the one before.  ti_eval_end() afterwards, also
