@@ -149,7 +149,7 @@ uint32_t ti_pattern_reach(const ti_pattern *p, uint32_t n_ctx)
     for (uint32_t i = 0; i < p->n_lists && i < n_ctx; i++) {
         uint32_t at = p->first[i];
         uint32_t last = n_ctx - 1 - (n_ctx - 1 - i) % p->n_lists; /* position with this list */
-        while (p->offsets[at] > last) { /* ends at 0 */
+        while (p->offsets[at] > last) {                           /* ends at 0 */
             at++;
         }
         most = p->offsets[at] > most ? p->offsets[at] : most;

@@ -53,7 +53,8 @@ struct tern_model {
 tern_status ti_weights_load(tern_model *model, const tern_model_opts *opts, tern_err *err);
 
 /* Reads what a model's file recommends; what it is silent about is 0.
- * Errors: TERN_CORRUPT, when a key has a wrong type or a value that ti_sampler_init() refuses. */
+ * Errors: TERN_CORRUPT, when a key has a wrong type or a value that ti_sampler_init() refuses.
+ */
 tern_status ti_recommended_sampler(tern_sampler_opts *out, const ti_gguf *gguf, tern_err *err);
 
 /* The pattern of a layer. */
