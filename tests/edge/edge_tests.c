@@ -70,6 +70,7 @@ static uint32_t run_tests(const struct edge_test *tests, uint32_t *n)
         edge_write(tests->name);
         edge_write("\n");
         tests->run();
+        CHECK(hash == tests->results);
         edge_write(failures == before ? "[       OK ] " : "[  FAILED  ] ");
         passed += failures == before;
         edge_write(tests->name);

@@ -323,12 +323,12 @@ static void test_refused_networks(void)
 }
 
 const struct edge_test edge_layer_tests[] = {
-    {"fully connected", test_fully_connected},
-    {"extremes", test_extremes},
-    {"rounding", test_rounding},
-    {"codes", test_codes},
-    {"temporal", test_temporal},
-    {"ad01", test_ad01},
-    {"refused networks", test_refused_networks},
-    {NULL, NULL},
+    {"fully connected", test_fully_connected, 3720463558u},
+    {"extremes", test_extremes, 3008691413u},
+    {"rounding", test_rounding, 1210222377u},
+    {"codes", test_codes, 1661586201u},
+    {"temporal", test_temporal, 1570566679u},
+    {"ad01", test_ad01, 2538353336u},
+    {"refused networks", test_refused_networks, 67918732u},
+    {NULL, NULL, 0},
 };
