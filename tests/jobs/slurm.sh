@@ -153,7 +153,7 @@ dead=$(squeue -h -j "$(field 2 external)" -o %N)
 case $dead in n1 | n2) ;; *) fault "job 2 runs on '$dead'" ;; esac
 eval "kill -9 \$$dead"
 # All of Slurm on that node first, so that nothing is left to report an exit.
-for pid in $(pgrep -x slurmstepd); do
+for pid in $(grep -lsx slurmstepd /proc/[0-9]*/comm | cut -d/ -f3); do
     grep -qs "\[$(field 2 external)[.]" "/proc/$pid/cmdline" &&
         grep -qs "$work" "/proc/$pid/environ" && kill -9 "$pid"
 done

@@ -210,7 +210,8 @@ grep -q 'stop tern-job-9.service' called || fault "$(cat called)"
 tern submit --via windows --for 10min --by 2h --zone file:XX -- 'C:\a b\x.exe' 'say "hi"' 'a\' '<&>' >task.xml ||
     fault "no task"
 [ "$(od -An -tx1 -N2 task.xml | tr -d ' ')" = fffe ] || fault "no byte order mark"
-python3 - <<'END' || fault "the task is not right"
+command -v python3 >/dev/null || echo 'SKIPPED a part: python3 is not there'
+! command -v python3 >/dev/null || python3 - <<'END' || fault "the task is not right"
 import re, xml.dom.minidom
 text = open("task.xml", "rb").read().decode("utf-16")
 x = xml.dom.minidom.parseString(text.replace("UTF-16", "UTF-8", 1).encode())
