@@ -5,6 +5,7 @@
 
 #include <dlfcn.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "energy/meter_parts.h"
 
@@ -54,6 +55,15 @@ void ti_nvml_unload(ti_nvml *nvml)
     *nvml = (ti_nvml){0};
 }
 
+/* True when a driver may be there: of Linux, or the one that Windows lends to its Linux.  The
+ * loader looks into a hundred places for a library that nobody has installed: that would be a
+ * tenth of a millisecond of each receipt. */
+static bool has_driver(void)
+{
+    return access("/proc/driver/nvidia/version", F_OK) == 0 ||
+           access("/dev/nvidiactl", F_OK) == 0 || access("/dev/dxg", F_OK) == 0;
+}
+
 /* The injected table, or the library; started. */
 static tern_status start(ti_nvml *out, const ti_meter_env *env, tern_err *err)
 {
@@ -64,6 +74,9 @@ static tern_status start(ti_nvml *out, const ti_meter_env *env, tern_err *err)
     } else if (env->sysroot) {
         return ti_fail(err, TERN_UNAVAILABLE, "energy", TI_NO_OFFSET,
                        "cards are asked through a driver, not through files");
+    } else if (!has_driver()) {
+        return ti_fail(err, TERN_UNAVAILABLE, "energy", TI_NO_OFFSET,
+                       "no driver for NVIDIA's cards is loaded");
     } else {
         TI_TRY(ti_nvml_load(&nvml, LIBRARY, err));
     }
