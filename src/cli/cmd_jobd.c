@@ -194,7 +194,15 @@ static tern_status serve(daemon_state *d, tern_err *err)
     TI_TRY(take_lock(d, err));
     TI_TRY(open_wake(d, err));
     do {
-        TI_TRY(work(d, &wake_s, err));
+        tern_status status = work(d, &wake_s, err);
+        if (status != TERN_OK && d->args->once) {
+            return status;
+        }
+        if (status != TERN_OK) { /* a full disk, no memory: it may pass, and jobs must start */
+            ti_queue_rollback(d->place.queue);
+            ti_report(err);
+            wake_s = (int64_t)time(NULL) + TI_JOBD_RETRY_S;
+        }
         if (d->args->once || (d->args->until_idle && wake_s == INT64_MAX)) {
             break;
         }

@@ -239,6 +239,7 @@ static tern_status attend(round_state *r, ti_job *job, tern_err *err)
             ti_job_run run = job->run;
             r->d->io->look(r->d->io->self, job, &view, &run);
             job->run = run;
+            wake_at(r, r->now_s + TI_JOBD_WATCH_S);
         }
         if (job->flags & TI_JOB_INTERRUPTIBLE) {
             ti_job_look_at_plan(&view, job);

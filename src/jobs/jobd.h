@@ -12,7 +12,12 @@
 #include "jobs/queue.h"
 #include "jobs/step.h"
 
-enum { TI_JOBD_REPLAN_S = 900, TI_JOBD_PAGE = 256, TI_JOBD_RETRY_S = 10 };
+enum {
+    TI_JOBD_REPLAN_S = 900,
+    TI_JOBD_PAGE = 256,
+    TI_JOBD_RETRY_S = 10,
+    TI_JOBD_WATCH_S = 60 /* a keeper that was killed tells nobody: it is looked for */
+};
 
 typedef struct ti_jobd_io {
     void *self;
