@@ -107,7 +107,7 @@ static void print_line(const entry *e)
     if (e->here || (e->row && e->row->bytes)) {
         ti_human_bytes(size, sizeof size, e->here ? e->bytes : e->row->bytes);
     }
-    const char *where = e->here ? "here" : e->row->url ? "pull" : "gone";
+    const char *where = e->here ? "here" : e->row && e->row->url ? "pull" : "gone";
     ti_printf("%-24s  %9s  %-6s  %s\n", e->name, size, where, e->row ? e->row->about : "");
 }
 

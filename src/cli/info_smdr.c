@@ -38,7 +38,8 @@ static double mean_keys(const ti_pattern *p, uint32_t n_ctx)
             /* positions with this list that are not below offset + sinks */
             uint64_t from = (uint64_t)p->offsets[at] + p->sinks;
             uint64_t first = from + (list + p->n_lists - from % p->n_lists) % p->n_lists;
-            sum += first < n_ctx ? (double)((n_ctx - 1 - first) / p->n_lists + 1) : 0.0;
+            uint64_t positions = first < n_ctx ? (n_ctx - 1 - first) / p->n_lists + 1 : 0;
+            sum += (double)positions;
         }
     }
     for (uint32_t s = 0; s < p->sinks; s++) {
@@ -59,7 +60,7 @@ static tern_status sum_up(summary *s, const ti_gguf *gguf, tern_err *err)
         for (uint32_t l = 0; l < c->n_layer; l++) {
             k->blocks += c->attn.kind[l] == kind;
         }
-        ti_pattern p;
+        ti_pattern p = {0};
         if (k->blocks > 0) {
             status = ti_pattern_build(&p, c, (ti_attn_kind)kind, &arena, &why);
         }

@@ -114,6 +114,7 @@ TI_YMM_INLINE void scores_i8(float *s, const int8_t *q, float qscale, ti_kv_view
         TI_UNROLL
         for (size_t i = 0; i < 4; i++) {
             size_t key = j + i < n ? j + i : n - 1;
+            /* cppcheck-suppress nullPointer ; no list, no rows */
             at[i] = listed ? rows[key] : key;
             row[i] = (const int8_t *)k.data + at[i] * k.stride;
             sum[i] = _mm256_setzero_si256();
