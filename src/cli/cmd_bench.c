@@ -11,6 +11,7 @@
  * forward pass and one choice. */
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/pool.h"
 #include "cli/cmd.h"
@@ -99,14 +100,21 @@ static const ti_opt opts[] = {
 
 /* What each repetition gave. */
 typedef struct series {
-    double tokens_per_s[REPS_MAX], fraction[REPS_MAX]; /* sorted when they are summed up */
+    /* sorted when they are summed up */
+    double tokens_per_s[REPS_MAX], fraction[REPS_MAX], cpu_s_per_token[REPS_MAX];
     size_t n;
 } series;
 
 typedef struct rates {
     double median, min, max; /* tokens a second */
     double fraction;         /* of the ceiling: the median */
+    double cpu_s_per_token;  /* of all threads together: the median */
 } rates;
+
+/* What something took. */
+typedef struct took {
+    double wall_s, cpu_s;
+} took;
 
 typedef struct bench {
     const bench_args *args;
@@ -155,28 +163,42 @@ static tern_status interrupted(tern_err *err)
                             : TERN_OK;
 }
 
-static tern_status read_prompt(bench *b, size_t n, double *seconds, tern_err *err)
+static took now(void)
+{
+    struct timespec cpu;
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
+    return (took){.wall_s = (double)ti_now_ns() / 1e9,
+                  .cpu_s = (double)cpu.tv_sec + (double)cpu.tv_nsec / 1e9};
+}
+
+static took since(took start)
+{
+    took end = now();
+    return (took){.wall_s = end.wall_s - start.wall_s, .cpu_s = end.cpu_s - start.cpu_s};
+}
+
+static tern_status read_prompt(bench *b, size_t n, took *time, tern_err *err)
 {
     TI_TRY(tern_session_truncate(b->session, 0, err));
-    uint64_t start = ti_now_ns();
+    took start = now();
     TI_TRY(tern_session_feed(b->session, b->tokens, n, err));
-    *seconds = (double)(ti_now_ns() - start) / 1e9;
+    *time = since(start);
     return interrupted(err);
 }
 
 /* The first choice needs no forward pass: it is not part of the time. */
-static tern_status generate(bench *b, size_t n, double *seconds, tern_err *err)
+static tern_status generate(bench *b, size_t n, took *time, tern_err *err)
 {
     tern_token token;
     TI_TRY(tern_session_truncate(b->session, 0, err));
     TI_TRY(tern_session_feed(b->session, b->tokens, 1, err));
     TI_TRY(tern_session_next(b->session, &token, err));
-    uint64_t start = ti_now_ns();
+    took start = now();
     for (size_t i = 0; i < n; i++) {
         TI_TRY(tern_session_next(b->session, &token, err));
         TI_TRY(interrupted(err));
     }
-    *seconds = (double)(ti_now_ns() - start) / 1e9;
+    *time = since(start);
     return TERN_OK;
 }
 
@@ -214,35 +236,36 @@ static double prompt_macs(const bench *b)
 }
 
 /* One repetition's rate, and what part of the ceiling the units of each token are. */
-static void add_rate(series *s, uint32_t tokens, double seconds, double units, double ceiling)
+static void add_rate(series *s, uint32_t tokens, took time, double units, double ceiling)
 {
-    double rate = tokens / larger(seconds, 1e-9);
+    double rate = tokens / larger(time.wall_s, 1e-9);
     s->tokens_per_s[s->n] = rate;
+    s->cpu_s_per_token[s->n] = time.cpu_s / (tokens ? tokens : 1);
     s->fraction[s->n++] = rate * units / ceiling;
 }
 
 static tern_status repeat(bench *b, ti_progress *progress, tern_err *err)
 {
     const bench_args *a = b->args;
-    double prompt_s = 0, generate_s = 0;
+    took prompt = {0}, answer = {0};
     ti_ceilings before, after;
-    TI_TRY(read_prompt(b, WARM_UP_TOKENS, &prompt_s, err));
-    TI_TRY(generate(b, WARM_UP_TOKENS, &generate_s, err));
+    TI_TRY(read_prompt(b, WARM_UP_TOKENS, &prompt, err));
+    TI_TRY(generate(b, WARM_UP_TOKENS, &answer, err));
     TI_TRY(measure_ceilings(b, &before, err));
     for (uint32_t r = 0; r < a->reps; r++, before = after) {
         if (a->prompt) {
-            TI_TRY(read_prompt(b, a->prompt, &prompt_s, err));
+            TI_TRY(read_prompt(b, a->prompt, &prompt, err));
         }
         (void)ti_progress_step(progress, 2 * r + 1, 2 * (uint64_t)a->reps);
         if (a->generate) {
-            TI_TRY(generate(b, a->generate, &generate_s, err));
+            TI_TRY(generate(b, a->generate, &answer, err));
         }
         (void)ti_progress_step(progress, 2 * r + 2, 2 * (uint64_t)a->reps);
         b->resident_bytes = ti_resident_memory();
         TI_TRY(measure_ceilings(b, &after, err));
-        add_rate(&b->prompt, a->prompt, prompt_s, prompt_macs(b),
+        add_rate(&b->prompt, a->prompt, prompt, prompt_macs(b),
                  larger(before.int8_mac_per_s, after.int8_mac_per_s));
-        add_rate(&b->generate, a->generate, generate_s, (double)b->desc.bytes_per_token,
+        add_rate(&b->generate, a->generate, answer, (double)b->desc.bytes_per_token,
                  larger(before.read_bytes_per_s, after.read_bytes_per_s));
     }
     return TERN_OK;
@@ -281,7 +304,8 @@ static rates rates_of(series *s)
     return (rates){.median = middle,
                    .min = s->tokens_per_s[0],
                    .max = s->tokens_per_s[s->n - 1],
-                   .fraction = median(s->fraction, s->n)};
+                   .fraction = median(s->fraction, s->n),
+                   .cpu_s_per_token = median(s->cpu_s_per_token, s->n)};
 }
 
 static void json_rates(ti_buf *json, const char *key, uint32_t tokens, rates r,
@@ -296,6 +320,7 @@ static void json_rates(ti_buf *json, const char *key, uint32_t tokens, rates r,
     ti_json_num(json, "min", r.min, 6);
     ti_json_num(json, "max", r.max, 6);
     ti_json_num(json, fraction_key, r.fraction, 4);
+    ti_json_num(json, "cpu_s_per_token", r.cpu_s_per_token, 4);
     ti_json_close(json, '}');
 }
 

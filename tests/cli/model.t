@@ -90,10 +90,10 @@ $ tern model convert a.gguf -o c.gguf
 $ tern bench --synth tiny-bitnet --reps 2 --prompt 16 --generate 4 --json 2>/dev/null >j; grep -o '"[a-z0-9_]*":' j | tr -d '":' | tr '\n' ' ' | fold -s -w 90 | sed 's/ $//'; echo
 > schema model name architecture weight_type layout kernel n_params file_bytes
 > resident_bytes cpu kernel threads kv reps seed prompt tokens tokens_per_s min max
-> peak_fraction generate tokens tokens_per_s min max bandwidth_fraction bytes_per_token
-> macs_per_token ceilings read_bytes_per_s int8_mac_per_s mac_instruction lowest
-> read_bytes_per_s int8_mac_per_s highest read_bytes_per_s int8_mac_per_s load_s
-> session_bytes process load_peak_bytes resident_bytes
+> peak_fraction cpu_s_per_token generate tokens tokens_per_s min max bandwidth_fraction
+> cpu_s_per_token bytes_per_token macs_per_token ceilings read_bytes_per_s int8_mac_per_s
+> mac_instruction lowest read_bytes_per_s int8_mac_per_s highest read_bytes_per_s
+> int8_mac_per_s load_s session_bytes process load_peak_bytes resident_bytes
 
 # It was made once.
 $ ls "$TERN_CACHE/synth"
