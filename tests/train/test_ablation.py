@@ -16,7 +16,7 @@ try:
     import numpy as np
     import torch
     from smdr import __main__ as command
-    from smdr import ablation, gguf, network, parity
+    from smdr import ablation, costs, gguf, network, parity
     from smdr.tokenizer import Tokenizer, count_words
     MISSING = None
 except ImportError as e:
@@ -27,7 +27,7 @@ RECIPE = {
     "texts": ["a.txt"], "heldout": "b.txt", "vocab": 280,
     "network": {"width": 64, "blocks": 1, "heads": 2, "ff": 64, "context": 16},
     "run": {"tokens": 512, "batch": 4, "micro": 4, "workers": 1, "eval_windows": 1},
-    "seeds": [1, 2], "eval_windows": 5,
+    "seeds": [1, 2], "eval_windows": 5, "about": {"name": "few"},
     "arms": {"dense": {"ternary": False}, "torus": {"kinds": "torus", "torus_radius": 1}},
 }
 
@@ -76,6 +76,26 @@ class Ablation(unittest.TestCase):
             self.assertGreater(r["ci95"][1], r["bits_per_byte"])
         seeds = {r["bits_per_byte"] for r in both["runs"] if r["arm"] == "torus"}
         self.assertEqual(len(seeds), 2)
+        self.costs_are_added(recipe, out, both)
+
+    def costs_are_added(self, recipe, out, before):
+        tern = os.path.join(os.environ.get("TERN_BUILD", ""), "tern")
+        if not os.path.exists(tern):
+            print("SKIPPED: costs: TERN_BUILD has no tern", file=sys.stderr)
+            return
+        self.call("costs", recipe, "--tern", tern, "--generate", "8", "--rounds", "1", "-o", out)
+        with open(out, encoding="ascii") as f:
+            after = json.load(f)
+        self.assertEqual(after["runs"], before["runs"])
+        self.assertRegex(after["costs"]["energy"], "modelled")
+        of = after["costs"]["of"]
+        self.assertEqual(sorted(of), ["dense", "dense int8", "torus"])
+        self.assertGreater(of["dense"]["weight_bytes"], 3.7 * of["dense int8"]["weight_bytes"])
+        self.assertGreater(of["torus"]["attention_macs_skipped"], 0)
+        for cost in of.values():
+            self.assertGreater(cost["cpu_us"], 0)
+            self.assertGreater(cost["modelled_uj"], 0)
+            self.assertLessEqual(cost["us_quartiles"][0], cost["us_quartiles"][1])
 
     def test_unknown_arm_is_named(self):
         with self.assertRaisesRegex(ValueError, "no arm 'x'"):
@@ -94,6 +114,24 @@ class Ablation(unittest.TestCase):
             low, high = ablation.interval(rng.normal(3.0, 1.0, 40), 40.0 / np.log(2), seed=i)
             hits += low < 3.0 < high
         self.assertTrue(175 <= hits <= 200, hits)
+
+
+@unittest.skipIf(MISSING, f"no PyTorch: {MISSING}")
+class Counts(unittest.TestCase):
+    def test_by_hand(self):
+        config = network.complete({"width": 64, "blocks": 1, "heads": 2, "ff": 128, "top_k": 32,
+                                   "context": 16, "vocab": 100, "kinds": "window",
+                                   "key_budget": 2})
+        found = costs.count(config, "IQ2_BN", "Q8_0")
+        self.assertEqual(found["body_macs"], 4 * 64 * 64 + 64 * 128 + 2 * 64 * 32)
+        self.assertEqual(found["body_macs_skipped"], 2 * 64 * 96)
+        # One key at the first position, two at the others: 31 / 16 on average.
+        self.assertEqual(found["attention_macs"], round(2 * 64 * 31 / 16))
+        self.assertEqual(found["attention_macs_skipped"], round(2 * 64 * (8.5 - 31 / 16)))
+        self.assertEqual(found["exps"], round(2 * 31 / 16))
+        self.assertEqual(found["weight_bytes"],
+                         round(found["body_macs"] / 4 + 6400 * 34 / 32))
+        self.assertEqual(found["parameters"], 4 * 64 * 64 + 3 * 64 * 128 + 6400)
 
 
 @unittest.skipIf(MISSING, f"no PyTorch: {MISSING}")

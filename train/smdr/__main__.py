@@ -5,7 +5,7 @@ import json
 import os
 import sys
 
-from smdr import ablation, corpus, export, parity, plot, texts, trainer
+from smdr import ablation, costs, corpus, export, parity, plot, texts, trainer
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 DATA = os.environ.get("TERN_DATA", os.path.join(HERE, "..", "..", "shared", "data"))
@@ -105,6 +105,19 @@ def make_ablation(args):
         ablation.gather(recipe, args.runs, args.output)
 
 
+def measure_costs(args):
+    recipe = load_recipe(args.recipe)
+    done, _ = ablation.results(recipe, args.runs)
+    first = recipe["seeds"][0]
+    networks = dict(ablation.arms_of(recipe))
+    runs = {r["arm"]: open_run(args, recipe, networks[r["arm"]],
+                               ablation.run_name(recipe, r["arm"], first))
+            for r in done if r["seed"] == first}
+    kept = ablation.read_results(args.output)
+    kept["costs"] = costs.measure(runs, recipe["about"], args.tern, args.generate, args.rounds)
+    ablation.write_results(args.output, kept)
+
+
 def draw(args):
     plot.losses(args.logs, args.output)
 
@@ -135,6 +148,13 @@ def parse(argv):
     c.add_argument("--arms", nargs="*", help="only these")
     c.add_argument("--jobs", type=int, default=os.cpu_count(), help="at a time")
     c.add_argument("-o", "--output", required=True, help="what came out, as JSON")
+    c = commands.add_parser("costs", help="measure what a token costs the arms of a recipe")
+    c.set_defaults(call=measure_costs)
+    c.add_argument("recipe")
+    c.add_argument("--tern", required=True, help="the program that runs them")
+    c.add_argument("--generate", type=int, default=256, help="tokens of a measurement")
+    c.add_argument("--rounds", type=int, default=7)
+    c.add_argument("-o", "--output", required=True, help="the file of `ablation`; costs are added")
     c = commands.add_parser("arm", help="train one arm with one seed")
     c.set_defaults(call=make_arm)
     c.add_argument("recipe")

@@ -115,11 +115,25 @@ def summary(done):
             for arm, v in found.items()}
 
 
-def gather(recipe, runs, path):
-    done, missing = results(recipe, runs)
+def read_results(path):
+    try:
+        with open(path, encoding="ascii") as f:
+            return json.load(f)
+    except FileNotFoundError:
+        return {}
+
+
+def write_results(path, content):
     with open(path + ".part", "w", encoding="ascii") as f:
-        json.dump({"recipe": recipe["name"], "missing": len(missing), "runs": done}, f, indent=1)
+        json.dump(content, f, indent=1)
         f.write("\n")
     os.replace(path + ".part", path)
+
+
+def gather(recipe, runs, path):
+    """Writes what is finished; what else the file has (costs) stays."""
+    done, missing = results(recipe, runs)
+    write_results(path, {**read_results(path), "recipe": recipe["name"],
+                         "missing": len(missing), "runs": done})
     for arm, (mean, half, n) in summary(done).items():
         print(f"{arm:24} {mean:.4f}" + (f" +- {half:.4f}" if half else "") + f"  ({n})")

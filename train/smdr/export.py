@@ -65,7 +65,7 @@ def ternary_type(config):
 
 
 @torch.no_grad()
-def tensors(out, network, embedding="Q8_0"):
+def tensors(out, network, embedding, dense):
     config = network.config
     kind = ternary_type(config)
 
@@ -74,7 +74,7 @@ def tensors(out, network, embedding="Q8_0"):
             codes, scale = ternary(m.weight)
             out.ternary(name, codes.numpy(), scale.item(), kind)
         else:
-            out.tensor(name, m.weight.numpy(), "F32")
+            out.tensor(name, m.weight.numpy(), dense)
 
     out.tensor("token_embd.weight", network.embed.numpy(), embedding)
     for i, block in enumerate(network.blocks):
@@ -88,13 +88,14 @@ def tensors(out, network, embedding="Q8_0"):
     out.tensor("output_norm.weight", network.norm.numpy(), "F32")
 
 
-def export(network, tokenizer, path, about, embedding="Q8_0"):
-    """`about`: general.* keys without their prefix (name, license, description ...)."""
+def export(network, tokenizer, path, about, embedding="Q8_0", dense="F32"):
+    """`about`: general.* keys without their prefix (name, license, description ...).
+    `embedding`: type of the embeddings; `dense`: of the matrices that are not ternary."""
     out = gguf.Writer()
     out.key("general.architecture", "smdr")
     for name, value in about.items():
         out.key(f"general.{name}", value)
     architecture(out, network.config)
     vocabulary(out, tokenizer)
-    tensors(out, network, embedding)
+    tensors(out, network, embedding, dense)
     out.write(path)
