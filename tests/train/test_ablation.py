@@ -8,6 +8,7 @@ import sys
 import tempfile
 import unittest
 from unittest import mock
+from xml.dom import minidom
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "train"))
@@ -16,7 +17,7 @@ try:
     import numpy as np
     import torch
     from smdr import __main__ as command
-    from smdr import ablation, costs, gguf, network, parity
+    from smdr import ablation, costs, gguf, network, parity, report
     from smdr.tokenizer import Tokenizer, count_words
     MISSING = None
 except ImportError as e:
@@ -114,6 +115,50 @@ class Ablation(unittest.TestCase):
             low, high = ablation.interval(rng.normal(3.0, 1.0, 40), 40.0 / np.log(2), seed=i)
             hits += low < 3.0 < high
         self.assertTrue(175 <= hits <= 200, hits)
+
+
+def made_up():
+    """Results of all the arms that a report speaks of: losses and costs by rule."""
+    with open(os.path.join(ROOT, "train", "recipes", "ablation.json"), encoding="utf-8") as f:
+        recipe = json.load(f)
+    runs, of = [], {}
+    for i, (arm, changes) in enumerate(recipe["arms"].items()):
+        net = {**recipe["network"], "ternary": True, **changes}
+        net["kinds"] = [net["kinds"]] * 4
+        bits = 1.5 if arm.startswith("grown") else 2.0 + 0.01 * i
+        runs += [{"arm": arm, "seed": s, "network": net, "bits_per_byte": bits + 0.001 * s,
+                  "ci95": [1, 3]} for s in (1, 2, 3)]
+        for name in [arm] + ([] if net["ternary"] else [arm + " int8"]):
+            us = 100.0 / (2 if "ternary" in arm else 1) / (4 if "torus" in arm else 1)
+            us /= 1.25 if name.endswith("int8") else 1
+            of[name] = {"us": us, "us_quartiles": [us, us], "cpu_us": us, "modelled_uj": 2 * us,
+                        "weight_bytes": 1000, "file_weight_bytes": 1000, "parameters": 1000,
+                        "body_macs": 10, "body_macs_skipped": 1, "attention_macs": 5,
+                        "attention_macs_skipped": 1, "head_macs": 3, "exps": 2}
+    return {"runs": runs, "costs": {"energy": "modelled", "rounds": 1, "of": of}}
+
+
+@unittest.skipIf(MISSING, f"no PyTorch: {MISSING}")
+class Report(unittest.TestCase):
+    def test_tables_and_pictures(self):
+        with tempfile.TemporaryDirectory() as d:
+            page = os.path.join(d, "page.md")
+            names = ("arms", "factorial", "equal_loss", "controls")
+            with open(page, "w", encoding="utf-8") as f:
+                f.write("# Words\n" + "".join(f"<!-- begin {n} -->\nold\n<!-- end {n} -->\nmore\n"
+                                             for n in names))
+            report.write(made_up(), page, d)
+            with open(page, encoding="utf-8") as f:
+                text = f.read()
+            for picture in ("frontier", "sweep"):
+                minidom.parse(os.path.join(d, picture + ".svg"))
+        self.assertNotIn("old", text)
+        self.assertEqual(text.count("more\n"), 4)
+        # 2 x 4 measured, 2 and 4 alone: the product is what was measured; int8 is 1.25 faster.
+        self.assertIn("| ternary-torus | +0.040 | 8.00 | 8.00 | 1.00 | 6.40 | 1.0 |", text)
+        self.assertIn("| grown-192 | 1.502 +- 0.002 |", text)
+        rows = text[text.index("as good as"):text.index("<!-- end equal_loss")]
+        self.assertEqual(rows.count("\n| "), 3)
 
 
 @unittest.skipIf(MISSING, f"no PyTorch: {MISSING}")

@@ -5,7 +5,7 @@ import json
 import os
 import sys
 
-from smdr import ablation, costs, corpus, export, parity, plot, texts, trainer
+from smdr import ablation, costs, corpus, export, parity, plot, report, texts, trainer
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 DATA = os.environ.get("TERN_DATA", os.path.join(HERE, "..", "..", "shared", "data"))
@@ -118,6 +118,10 @@ def measure_costs(args):
     ablation.write_results(args.output, kept)
 
 
+def write_report(args):
+    report.write(ablation.read_results(args.results), args.page, args.pictures)
+
+
 def draw(args):
     plot.losses(args.logs, args.output)
 
@@ -155,6 +159,11 @@ def parse(argv):
     c.add_argument("--generate", type=int, default=256, help="tokens of a measurement")
     c.add_argument("--rounds", type=int, default=7)
     c.add_argument("-o", "--output", required=True, help="the file of `ablation`; costs are added")
+    c = commands.add_parser("report", help="write an ablation's tables and pictures")
+    c.set_defaults(call=write_report)
+    c.add_argument("results", help="the file of `ablation` and `costs`")
+    c.add_argument("page", help="Markdown with marks where the tables go")
+    c.add_argument("--pictures", required=True, help="the folder of the SVG files")
     c = commands.add_parser("arm", help="train one arm with one seed")
     c.set_defaults(call=make_arm)
     c.add_argument("recipe")
