@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -249,11 +250,10 @@ bool ti_job_wake(const char *dir)
     return true;
 }
 
-static int spawn_daemon(const char *log, char *const *argv)
+static int spawn_daemon(pid_t *pid, const char *log, char *const *argv)
 {
     posix_spawnattr_t attr;
     posix_spawn_file_actions_t files;
-    pid_t pid;
     int e = posix_spawnattr_init(&attr);
     if (e != 0) {
         return e;
@@ -265,7 +265,7 @@ static int spawn_daemon(const char *log, char *const *argv)
         posix_spawn_file_actions_addopen(&files, 1, log, O_WRONLY | O_CREAT | O_APPEND,
                                          S_IRUSR | S_IWUSR);
         posix_spawn_file_actions_adddup2(&files, 1, 2);
-        e = posix_spawn(&pid, "/proc/self/exe", &files, &attr, argv, environ);
+        e = posix_spawn(pid, "/proc/self/exe", &files, &attr, argv, environ);
         posix_spawn_file_actions_destroy(&files);
     }
     posix_spawnattr_destroy(&attr);
@@ -281,13 +281,21 @@ tern_status ti_job_start_daemon(const char *dir, bool until_idle, tern_err *err)
          idle[] = "--until-idle";
     char *copy = strdup(dir);
     char *argv[] = {name, jobd, front, queue, copy, until_idle ? idle : NULL, NULL};
-    int e = copy ? spawn_daemon(log, argv) : ENOMEM;
+    pid_t pid = -1;
+    int e = copy ? spawn_daemon(&pid, log, argv) : ENOMEM, ended = 0;
     free(copy);
     free(log);
     for (int i = 0; e == 0 && i < TRIES; i++) {
         struct timespec wait = {.tv_nsec = TRY_NS};
         if (ti_job_wake(dir)) {
             return TERN_OK;
+        }
+        /* With short jobs it may have come and gone between two looks. */
+        if (waitpid(pid, &ended, WNOHANG) == pid) {
+            if (WIFEXITED(ended) && WEXITSTATUS(ended) == 0) {
+                return TERN_OK;
+            }
+            break;
         }
         nanosleep(&wait, NULL);
     }

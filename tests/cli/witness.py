@@ -122,8 +122,9 @@ def size_shown(answer):
 
 def crash(tern, directory, log_hash, fork, bodies):
     rng = random.Random(int(os.environ.get("TERN_SEED", "1")))
-    rounds = int(os.environ.get("TERN_ROUNDS", "15"))
+    rounds = int(os.environ.get("TERN_ROUNDS", "30"))
     acknowledged = killed = bad = 0
+    pace = 0.004  # it is killed within that, which follows how fast this machine answers
     for number in range(rounds):
         witness = Witness(tern, directory)
         shown = size_shown(witness.ask("GET", "/%s/checkpoint" % log_hash))
@@ -145,8 +146,9 @@ def crash(tern, directory, log_hash, fork, bodies):
             if status != 409 or second not in (400, 422):
                 bad += 1
                 print("round %d: the other history got %s, %s" % (number, status, second))
-        killer = threading.Timer(rng.random() * 0.05, witness.kill)
+        killer = threading.Timer(rng.random() * pace, witness.kill)
         killer.start()
+        before = acknowledged
         while acknowledged < len(bodies):
             answer = witness.ask("POST", "/add-checkpoint", bodies[acknowledged])
             if answer is None:
@@ -158,6 +160,7 @@ def crash(tern, directory, log_hash, fork, bodies):
                 break
             acknowledged += 1
         killer.join()
+        pace *= 2 if acknowledged == before else 0.5 if acknowledged > before + 2 else 1
         witness.kill()
         witness.end()
     print("killed %d times in %d rounds, %d of %d steps acknowledged"
