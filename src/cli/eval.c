@@ -38,7 +38,7 @@ static double student(size_t n)
 static void find_interval(ti_eval_score *s, const ti_eval_block *blocks, size_t n)
 {
     double ratio = s->nats / (double)s->bytes, squares = 0.0;
-    s->low = s->high = NAN;
+    s->low = s->high = (double)NAN;
     if (n < 4) {
         return;
     }
