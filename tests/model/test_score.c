@@ -50,7 +50,7 @@ static void score(tern_session *s, size_t from, size_t n, double *nats)
 /* -ln p of a token, from logits. */
 static double surprise(const float *logits, tern_token token)
 {
-    double most = -INFINITY, sum = 0.0;
+    double most = -HUGE_VAL, sum = 0.0;
     for (size_t v = 0; v < ENGINE_VOCAB; v++) {
         most = fmax(most, (double)logits[v]);
     }

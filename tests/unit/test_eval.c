@@ -42,7 +42,7 @@ static tern_model *open_model(bool with_bos)
 /* -ln p of a token, from logits. */
 static double surprise(const float *logits, tern_token token)
 {
-    double most = -INFINITY, sum = 0.0;
+    double most = -HUGE_VAL, sum = 0.0;
     for (size_t v = 0; v < ENGINE_VOCAB; v++) {
         most = fmax(most, (double)logits[v]);
     }
