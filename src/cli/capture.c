@@ -10,11 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cli/out.h"
 
-enum { BY_SIGNAL = 128, LOOK_MS = 100 };
+enum { BY_SIGNAL = 128, LOOK_MS = 100, SAID_MAX = 4096 };
 static const uint64_t ns_per_s = 1000000000;
 
 void ti_captured_free(ti_captured *captured)
@@ -38,7 +39,8 @@ static int start(pid_t *pid, char *const *argv, const int *ends)
     return e;
 }
 
-/* Reads both until they are closed.  False when time is up or it says too much. */
+/* Reads both until they are closed; of what is said only the beginning is kept.  False when
+ * time is up or it says too much. */
 static bool read_both(ti_captured *c, ti_buf *said, int out, int bad, uint64_t until_ns)
 {
     struct pollfd fds[] = {{.fd = out, .events = POLLIN}, {.fd = bad, .events = POLLIN}};
@@ -54,6 +56,9 @@ static bool read_both(ti_captured *c, ti_buf *said, int out, int bad, uint64_t u
                 continue;
             }
             ssize_t n = read(fds[i].fd, bytes, sizeof bytes);
+            if (n > 0 && i == 1 && said->len >= SAID_MAX) {
+                continue;
+            }
             if (n > 0) {
                 ti_buf_add(texts[i], bytes, (size_t)n);
             } else if (n == 0 || errno != EINTR) {
@@ -64,14 +69,34 @@ static bool read_both(ti_captured *c, ti_buf *said, int out, int bad, uint64_t u
     return c->out.len <= TI_CAPTURE_MAX;
 }
 
+/* Waits until it has ended.  False when time is up. */
+static bool await_end(int *status, pid_t pid, uint64_t until_ns)
+{
+    enum { FIRST_NS = 1000000, LONGEST_NS = LOOK_MS * 1000000 };
+    struct timespec pause = {.tv_nsec = FIRST_NS};
+    for (;;) {
+        pid_t n = waitpid(pid, status, WNOHANG);
+        if (n == pid || (n < 0 && errno != EINTR)) {
+            return true;
+        }
+        if (ti_now_ns() > until_ns) {
+            return false;
+        }
+        (void)nanosleep(&pause, NULL);
+        pause.tv_nsec = pause.tv_nsec < LONGEST_NS / 2 ? pause.tv_nsec * 2 : LONGEST_NS;
+    }
+}
+
 static tern_status finish(ti_captured *c, const ti_buf *said, pid_t pid, bool whole,
-                          const char *name, tern_err *err)
+                          uint64_t until_ns, const char *name, tern_err *err)
 {
     int status = 0;
-    if (!whole) {
+    /* It may have closed both and go on. */
+    if (!whole || !await_end(&status, pid, until_ns)) {
+        whole = false;
         (void)kill(pid, SIGKILL);
-    }
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+        while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+        }
     }
     if (!whole) {
         return ti_fail(err, TERN_UNAVAILABLE, "jobs", TI_NO_OFFSET,
@@ -110,8 +135,9 @@ tern_status ti_capture(ti_captured *out, char *const *argv, unsigned seconds, te
         }
     }
     if (status == TERN_OK) {
-        bool whole = read_both(&c, &said, ends[0], ends[2], ti_now_ns() + seconds * ns_per_s);
-        status = finish(&c, &said, pid, whole, argv[0], err);
+        uint64_t until_ns = ti_now_ns() + seconds * ns_per_s;
+        bool whole = read_both(&c, &said, ends[0], ends[2], until_ns);
+        status = finish(&c, &said, pid, whole, until_ns, argv[0], err);
     }
     for (int i = 0; i < 4; i += 2) {
         if (ends[i] >= 0) {
