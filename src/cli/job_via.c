@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "cli/capture.h"
 #include "cli/jobd_io.h"
 #include "cli/models.h"
@@ -18,7 +19,7 @@
 #include "cli/process.h"
 #include "jobs/batch.h"
 
-enum { PATIENCE_S = 30, WORDS_MAX = 96 };
+enum { PATIENCE_S = 30, WORDS_MAX = 96, NAME_TRIES = 10 };
 
 /* A command line that grows.  What does not fit is noticed at the end. */
 typedef struct words {
@@ -229,6 +230,17 @@ static void add_sbatch_words(words *w, const ti_job *job, const ti_submit_args *
     }
 }
 
+/* Which tasks there will be: Slurm forgets them. */
+static tern_status write_tasks(const ti_job_place *place, const ti_job *job, const char *tasks,
+                               tern_err *err)
+{
+    char *path;
+    TI_TRY(ti_queue_path(&path, place->dir, job->id, "array", err));
+    tern_status status = ti_job_write(path, tasks, strlen(tasks), err);
+    free(path);
+    return status;
+}
+
 static tern_status submit_slurm(const ti_job_place *place, ti_job *job,
                                 const ti_submit_args *args, tern_err *err)
 {
@@ -246,6 +258,9 @@ static tern_status submit_slurm(const ti_job_place *place, ti_job *job,
         status = ti_job_write(script, text.data, text.len, err);
     }
     ti_buf_free(&text);
+    if (status == TERN_OK && args->array) {
+        status = write_tasks(place, job, args->array, err);
+    }
     if (status == TERN_OK) {
         add_sbatch_words(&w, job, args);
         add(&w, "%s", script);
@@ -265,6 +280,11 @@ static tern_status cancel_slurm(const ti_job *job, tern_err *err)
 {
     words w = {0};
     ti_captured said;
+    if (!*job->external) {
+        return ti_fail(err, TERN_UNAVAILABLE, "jobs", TI_NO_OFFSET,
+                       "job %lld is still being handed to Slurm: try again",
+                       (long long)job->id);
+    }
     add(&w, "scancel");
     add(&w, "%s", job->external);
     TI_TRY(call(&said, &w, true, err));
@@ -272,50 +292,134 @@ static tern_status cancel_slurm(const ti_job *job, tern_err *err)
     return TERN_OK;
 }
 
-/* First who runs it now or did a moment ago, then the accounts, which not every site keeps. */
-static bool ask_slurm(ti_slurm_seen *seen, const ti_job *job)
+typedef enum slurm_answer {
+    SLURM_SEEN,   /* it says what it knows of the job */
+    SLURM_FORGOT, /* it says that it knows nothing of it */
+    SLURM_SILENT  /* it could not be asked */
+} slurm_answer;
+
+/* Who runs it now or did a moment ago. */
+static slurm_answer ask_squeue(ti_slurm_seen *seen, const ti_job *job)
 {
-    for (int i = 0; i < 2; i++) {
-        words w = {0};
-        ti_captured said;
-        if (i == 0) {
-            add(&w, "squeue");
-            add(&w, "--noheader");
-            add(&w, "--states=all");
-            add(&w, "--array");
-            add(&w, "--format=%%T");
-        } else {
-            add(&w, "sacct");
-            add(&w, "--noheader");
-            add(&w, "--parsable2");
-            add(&w, "--allocations");
-            add(&w, "--format=State,ExitCode");
-        }
-        add(&w, "--jobs=%s", job->external);
-        if (call(&said, &w, true, NULL) == TERN_OK) {
-            ti_slurm_read(seen, said.out.data, said.out.len);
-            ti_captured_free(&said);
-            if (seen->lines > 0) {
-                return true;
-            }
-        }
+    words w = {0};
+    ti_captured said;
+    add(&w, "squeue");
+    add(&w, "--noheader");
+    add(&w, "--states=all");
+    add(&w, "--array");
+    add(&w, "--format=%%T");
+    add(&w, "--jobs=%s", job->external);
+    if (call(&said, &w, false, NULL) != TERN_OK) {
+        return SLURM_SILENT;
     }
-    return false;
+    slurm_answer answer = SLURM_SILENT;
+    if (said.exit_code == 0) {
+        ti_slurm_read(seen, said.out.data, said.out.len);
+        answer = seen->lines > 0 ? SLURM_SEEN : said.out.len == 0 ? SLURM_FORGOT : SLURM_SILENT;
+    } else if (strstr(said.said, "Invalid job id")) { /* ESLURM_INVALID_JOB_ID */
+        answer = SLURM_FORGOT;
+    }
+    ti_captured_free(&said);
+    return answer;
+}
+
+/* The accounts, which not every site keeps. */
+static bool ask_sacct(ti_slurm_seen *seen, const ti_job *job)
+{
+    words w = {0};
+    ti_captured said;
+    add(&w, "sacct");
+    add(&w, "--noheader");
+    add(&w, "--parsable2");
+    add(&w, "--allocations");
+    add(&w, "--format=State,ExitCode");
+    add(&w, "--jobs=%s", job->external);
+    if (call(&said, &w, true, NULL) != TERN_OK) {
+        return false;
+    }
+    ti_slurm_read(seen, said.out.data, said.out.len);
+    ti_captured_free(&said);
+    return seen->lines > 0;
+}
+
+static slurm_answer ask_slurm(ti_slurm_seen *seen, const ti_job *job)
+{
+    slurm_answer answer = ask_squeue(seen, job);
+    return answer != SLURM_SEEN && ask_sacct(seen, job) ? SLURM_SEEN : answer;
 }
 
 /* --- reading back ---------------------------------------------------------------------------
  */
 
 /* Looks at what keepers wrote: for arrays at every task, for restarted jobs at every attempt.
- */
-static void read_runs(const ti_job_place *place, ti_job *job)
+ * True when all that began have ended. */
+static bool read_runs(const ti_job_place *place, ti_job *job)
 {
     ti_job_status all;
-    if (ti_job_status_sum(&all, place->dir, job->id, &job->attempt, NULL) == TERN_OK) {
-        job->run = all.run;
-        job->keeper = all.keeper;
-        ti_job_status_free(&all);
+    if (ti_job_status_sum(&all, place->dir, job->id, &job->attempt, NULL) != TERN_OK) {
+        return false;
     }
+    bool ended = all.ended;
+    job->run = all.run;
+    job->keeper = all.keeper;
+    ti_job_status_free(&all);
+    return ended;
+}
+
+static bool task_began(const ti_job_place *place, int64_t id, unsigned long task)
+{
+    char name[24];
+    bool began = false;
+    snprintf(name, sizeof name, "%lu", task);
+    for (uint32_t attempt = 1; !began && attempt <= TI_JOB_ATTEMPTS_MAX; attempt++) {
+        char *path;
+        if (ti_job_file(&path, place->dir, id, "status", attempt, name, NULL) == TERN_OK) {
+            began = access(path, F_OK) == 0;
+            free(path);
+        }
+    }
+    return began;
+}
+
+/* True when there is a status for each task of "1-7:2,9%4" (sbatch(1), --array). */
+static bool tasks_began(const ti_job_place *place, int64_t id, const char *text)
+{
+    enum { TASK_MAX = 4000000 }; /* of MaxArraySize, slurm.conf(5) */
+    for (const char *c = text; *c && *c != '%';) {
+        char *end;
+        unsigned long first = strtoul(c, &end, 10);
+        unsigned long last = *end == '-' ? strtoul(end + 1, &end, 10) : first;
+        unsigned long step = *end == ':' ? strtoul(end + 1, &end, 10) : 1;
+        if (end == c || last > TASK_MAX || step == 0 || step > TASK_MAX ||
+            !strchr(",%", *end)) {
+            return false; /* nothing is known of it (strchr finds the NUL too) */
+        }
+        for (unsigned long task = first; task <= last; task += step) {
+            if (!task_began(place, id, task)) {
+                return false;
+            }
+        }
+        c = end + (*end == ',');
+    }
+    return true;
+}
+
+/* True for what is no array, and when every task of one has begun. */
+static bool all_began(const ti_job_place *place, int64_t id)
+{
+    enum { TASKS_MAX = 1 << 16 };
+    char *path, *text = NULL;
+    size_t len;
+    if (ti_queue_path(&path, place->dir, id, "array", NULL) != TERN_OK) {
+        return false;
+    }
+    bool began = access(path, F_OK) != 0 && errno == ENOENT;
+    if (!began && ti_read_file(&text, &len, path, TASKS_MAX, NULL) == TERN_OK) {
+        began = tasks_began(place, id, text);
+        free(text);
+    }
+    free(path);
+    return began;
 }
 
 static void note_state(ti_job_place *place, ti_job *job, ti_job_state state)
@@ -324,7 +428,7 @@ static void note_state(ti_job_place *place, ti_job *job, ti_job_state state)
     tern_err err;
     const ti_job_run was = job->run;
     uint32_t attempt = job->attempt;
-    read_runs(place, job);
+    (void)read_runs(place, job);
     if (state == TI_JOB_FAILED && job->cancel) {
         state = TI_JOB_CANCELLED;
     }
@@ -341,14 +445,24 @@ static void note_state(ti_job_place *place, ti_job *job, ti_job_state state)
 static void refresh_slurm(ti_job_place *place, ti_job *job)
 {
     ti_slurm_seen seen;
-    if (ask_slurm(&seen, job)) {
-        note_state(place, job, seen.state);
-        return;
+    ti_job look = *job; /* note_state() needs the job as it is in the queue */
+    if (!*job->external) {
+        return; /* sbatch has not said its number yet, and of none Slurm tells all */
     }
-    /* Slurm has forgotten it, or is not there: what its keeper wrote last counts. */
-    read_runs(place, job);
-    if (job->run.ended_s > 0) {
-        note_state(place, job, job->run.exit_code == 0 ? TI_JOB_DONE : TI_JOB_FAILED);
+    switch (ask_slurm(&seen, job)) {
+    case SLURM_SEEN:
+        note_state(place, job, seen.state);
+        break;
+    case SLURM_FORGOT:
+        /* What its keepers wrote last counts, once all of them have. */
+        if (read_runs(place, &look) && all_began(place, job->id)) {
+            note_state(place, job, look.run.exit_code == 0 ? TI_JOB_DONE : TI_JOB_FAILED);
+        } else if (job->cancel) {
+            note_state(place, job, TI_JOB_CANCELLED);
+        }
+        break;
+    case SLURM_SILENT:
+        break; /* nothing is known: look again */
     }
 }
 
@@ -416,23 +530,53 @@ void ti_via_refresh(ti_job_place *place)
 /* --- all ------------------------------------------------------------------------------------
  */
 
+/* Stores under which name somebody else has it.  Its row may have been moved on since it was
+ * read: it may have ended already. */
+static tern_status note_name(ti_queue *queue, ti_job *job, tern_err *err)
+{
+    bool done = false;
+    TI_TRY(ti_queue_move(queue, &done, job, TI_JOB_PLANNED, err));
+    for (int i = 0; !done && i < NAME_TRIES; i++) {
+        ti_job now;
+        TI_TRY(ti_queue_get(queue, &now, job->id, err));
+        memcpy(now.external, job->external, sizeof now.external);
+        tern_status status = ti_queue_move(queue, &done, &now, now.state, err);
+        if (status == TERN_OK && done) {
+            job->state = now.state;
+            job->attempt = now.attempt;
+        }
+        ti_job_free(&now);
+        TI_TRY(status);
+    }
+    return done ? TERN_OK
+                : ti_fail(err, TERN_UNAVAILABLE, "jobs", TI_NO_OFFSET,
+                          "others change job %lld all the time", (long long)job->id);
+}
+
 tern_status ti_via_submit(ti_job_place *place, ti_job *job, const ti_submit_args *args,
                           tern_err *err)
 {
     bool done;
     tern_status status = job->via == TI_VIA_SLURM ? submit_slurm(place, job, args, err)
                                                   : submit_systemd(place, job, err);
-    tern_status noted = ti_queue_move(place->queue, &done, job,
-                                      status == TERN_OK ? TI_JOB_PLANNED : TI_JOB_CANCELLED,
-                                      status == TERN_OK ? err : NULL);
-    return status == TERN_OK ? noted : status;
+    if (status != TERN_OK) {
+        (void)ti_queue_move(place->queue, &done, job, TI_JOB_CANCELLED, NULL);
+        return status;
+    }
+    status = note_name(place->queue, job, err);
+    if (status != TERN_OK) {
+        ti_warn("%s has it as %s, but the queue does not know that", ti_job_via_name(job->via),
+                job->external);
+    }
+    return status;
 }
 
 tern_status ti_via_cancel(ti_job_place *place, const ti_job *job, tern_err *err)
 {
-    TI_TRY(job->via == TI_VIA_SLURM ? cancel_slurm(job, err) : cancel_systemd(job, err));
-    ti_via_refresh(place);
-    return TERN_OK;
+    tern_status status =
+        job->via == TI_VIA_SLURM ? cancel_slurm(job, err) : cancel_systemd(job, err);
+    ti_via_refresh(place); /* also when it cannot be cancelled: it may be over, or forgotten */
+    return status;
 }
 
 tern_status ti_via_windows(const ti_job *job, tern_err *err)

@@ -1,0 +1,88 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# tern submit, queue and cancel with programs of our own in place of Slurm's: what its answers,
+# and its silence, make of jobs.  With a real Slurm: tests/jobs/slurm.sh.
+# TERN_BUILD as for all tests.
+set -u
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+PATH=$work/bin:$TERN_BUILD:$PATH
+HOME=$work TERN_JOBS=$work/queue TERN_CACHE=$work/cache TZ=UTC TERN_STATE=$work/state
+export PATH HOME TERN_JOBS TERN_CACHE TZ TERN_STATE
+unset TERN_ZONE XDG_DATA_HOME XDG_CONFIG_HOME TERN_LOG TERN_GRID_FILE
+bad=0
+
+fault()
+{
+    echo "$1"
+    bad=1
+}
+field()
+{
+    tern queue --all --json | sed 's/{"id":/\n"id":/g' | grep "^\"id\":$1," |
+        sed -n "s/.*\"$2\":\"\{0,1\}\([^,\"}]*\).*/\1/p"
+}
+is()
+{
+    [ "$(field "$1" state)" = "$2" ]
+}
+submit()
+{
+    tern submit --via slurm --for 1s --by 2h "$@" >answer 2>&1 || fault "$(cat answer)"
+}
+# slurm ANSWER: what squeue says of job 17 from now on.
+slurm()
+{
+    echo "$1" >slurm
+}
+
+mkdir bin
+cat >bin/sbatch <<'END'
+#!/bin/sh
+head -c 300000 /dev/zero | tr '\0' x >&2
+tern queue --all >/dev/null # somebody looks before the number is known
+echo 17
+END
+cat >bin/squeue <<'END'
+#!/bin/sh
+case $* in *--jobs=17*) ;; *) echo COMPLETED; exit ;; esac
+read -r answer <"$HOME/slurm"
+case $answer in
+forgot) echo 'slurm_load_jobs error: Invalid job id specified' >&2 ;;
+silent) echo 'slurm_load_jobs error: Unable to contact slurm controller' >&2 ;;
+*) echo "$answer"; exit ;;
+esac
+exit 1
+END
+printf '#!/bin/sh\necho "Slurm accounting storage is disabled" >&2\nexit 1\n' >bin/sacct
+cp bin/sacct bin/scancel
+chmod +x bin/*
+
+# One that ran while nobody looked: silence decides nothing; that it is forgotten does.
+slurm PENDING
+submit -- sh -c 'exit 3'
+is 1 planned || fault "job 1 is $(field 1 state) before it began"
+[ "$(field 1 external)" = 17 ] || fault "job 1 is '$(field 1 external)' in Slurm"
+sh queue/1/batch
+slurm silent
+is 1 planned || fault "job 1 is $(field 1 state), and nobody said so"
+slurm forgot
+is 1 failed || fault "job 1, which ended unseen, is $(field 1 state)"
+[ "$(field 1 exit_code)" = 3 ] || fault "job 1: exit code $(field 1 exit_code)"
+
+# An array is over when all its tasks are.
+slurm RUNNING
+submit --array 0-2:2%1 -- true
+SLURM_ARRAY_TASK_ID=0 sh queue/2/batch
+is 2 running || fault "job 2 is $(field 2 state) with one task of two"
+slurm forgot
+is 2 running || fault "job 2 is $(field 2 state) after one task of two"
+SLURM_ARRAY_TASK_ID=2 sh queue/2/batch
+is 2 done || fault "job 2 is $(field 2 state) after both tasks"
+
+# What Slurm does not know, its owner can give up.
+submit -- true
+tern cancel 3 2>/dev/null && fault "scancel failed, and tern cancel did not say so"
+is 3 cancelled || fault "job 3, which its owner and Slurm gave up, is $(field 3 state)"
+exit $bad
