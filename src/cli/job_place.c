@@ -108,7 +108,10 @@ tern_status ti_job_status_load(ti_job_status *out, const char *dir, int64_t id,
     TI_TRY(ti_job_file(&path, dir, id, "status", attempt, task, err));
     tern_status status = TERN_OK;
     if (access(path, F_OK) != 0) {
-        status = ti_fail(err, TERN_NO, "jobs", TI_NO_OFFSET, "nothing is known of this run");
+        status =
+            errno == ENOENT
+                ? ti_fail(err, TERN_NO, "jobs", TI_NO_OFFSET, "nothing is known of this run")
+                : ti_fail_errno(err, errno, "jobs", "cannot look at '%s'", path);
     } else {
         status = ti_read_file(&text, &len, path, TI_STATUS_MAX, err);
     }

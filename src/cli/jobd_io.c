@@ -26,13 +26,13 @@ static int64_t now(void *self)
 /* --- looking --------------------------------------------------------------------------------
  */
 
-/* What the keeper wrote; false when there is nothing to be read. */
-static bool read_status(const char *dir, const ti_job *job, ti_job_view *view, ti_job_run *run)
+/* What the keeper wrote; *ended only if it says so. */
+static tern_status read_status(bool *ended, const char *dir, const ti_job *job,
+                               ti_job_view *view, ti_job_run *run)
 {
     ti_job_status s;
-    if (ti_job_status_load(&s, dir, job->id, job->attempt, NULL, NULL) != TERN_OK) {
-        return false;
-    }
+    *ended = false;
+    TI_TRY(ti_job_status_load(&s, dir, job->id, job->attempt, NULL, NULL));
     view->suspended = s.suspended;
     view->ran_s = s.run.ran_s;
     if (s.since_ms > 0) {
@@ -40,25 +40,27 @@ static bool read_status(const char *dir, const ti_job *job, ti_job_view *view, t
         view->ran_s += more_s > 0 && more_s < TI_JOB_DURATION_MAX_S ? (uint32_t)more_s : 0;
     }
     *run = s.run;
-    bool ended = s.ended;
+    *ended = s.ended;
     ti_job_status_free(&s);
-    return ended;
+    return TERN_OK;
 }
 
-static bool has_mark(const char *dir, const ti_job *job)
+/* Of a keeper that is gone without an account. */
+static ti_keeper_state look_at_mark(const char *dir, const ti_job *job)
 {
     char *path;
     if (ti_job_file(&path, dir, job->id, "mark", job->attempt, NULL, NULL) != TERN_OK) {
-        return true; /* in doubt it was begun */
+        return TI_KEEPER_ALIVE; /* it is looked at again */
     }
-    bool there = access(path, F_OK) == 0 || errno != ENOENT;
+    int e = access(path, F_OK) == 0 ? 0 : errno;
     free(path);
-    return there;
+    return e == 0 ? TI_KEEPER_GONE : e == ENOENT ? TI_KEEPER_UNBORN : TI_KEEPER_ALIVE;
 }
 
 void ti_jobd_look(const char *dir, const ti_job *job, ti_job_view *view, ti_job_run *run)
 {
-    if (read_status(dir, job, view, run)) {
+    bool ended;
+    if (read_status(&ended, dir, job, view, run) == TERN_OK && ended) {
         view->keeper = TI_KEEPER_ENDED;
         return;
     }
@@ -67,11 +69,16 @@ void ti_jobd_look(const char *dir, const ti_job *job, ti_job_view *view, ti_job_
         return;
     }
     /* It may have ended between the two looks. */
-    if (read_status(dir, job, view, run)) {
-        view->keeper = TI_KEEPER_ENDED;
-        return;
+    tern_status status = read_status(&ended, dir, job, view, run);
+    if (status == TERN_OK) {
+        view->keeper = ended ? TI_KEEPER_ENDED : look_at_mark(dir, job);
+    } else if (status == TERN_NO) {
+        view->keeper = look_at_mark(dir, job);
+    } else {
+        /* A text that is damaged stays so.  What cannot be read now (no memory, no descriptor,
+         * a home that is away) may say later that the job is done: nothing is decided. */
+        view->keeper = status == TERN_CORRUPT ? TI_KEEPER_GONE : TI_KEEPER_ALIVE;
     }
-    view->keeper = has_mark(dir, job) ? TI_KEEPER_GONE : TI_KEEPER_UNBORN;
 }
 
 static void look(void *self, const ti_job *job, ti_job_view *view, ti_job_run *run)

@@ -16,7 +16,8 @@ typedef struct ti_jobd_hands {
 /* Fills the table of functions for these hands. */
 void ti_jobd_hands_io(ti_jobd_io *out, ti_jobd_hands *hands);
 
-/* What is to be seen of the keeper of a job's current attempt, from the files in `dir`. */
+/* What is to be seen of the keeper of a job's current attempt, from the files in `dir`.  Where
+ * they cannot be read now, it counts as alive: somebody looks again. */
 void ti_jobd_look(const char *dir, const ti_job *job, ti_job_view *view, ti_job_run *run);
 
 #endif

@@ -157,10 +157,43 @@ until is 6 done || [ $tries = 0 ]; do
     sleep 0.1
 done
 [ -e once ] || fault "jobd --once did not start it"
+# looks N: so many rounds of a daemon.
+looks()
+{
+    for i in $(seq "$1"); do
+        tern jobd --once 2>>said
+        sleep 0.1
+    done
+}
+# until_there FILE: within five seconds.
+until_there()
+{
+    tries=50
+    until [ -e "$1" ] || [ $tries = 0 ]; do
+        tries=$((tries - 1))
+        sleep 0.1
+    done
+    [ -e "$1" ] || fault "no $1"
+}
+# A status that cannot be read decides nothing.
+tern submit --for 1s --by 1h --no-daemon -- true 2>/dev/null >&2
+looks 1
+tries=50
+until grep -qs '"ended":true' queue/7/status.1 || [ $tries = 0 ]; do
+    tries=$((tries - 1))
+    sleep 0.1
+done
+mv queue/7/status.1 away
+ln -s status.1 queue/7/status.1
+looks 2
+is 7 running || fault "job 7 with a status that cannot be read is $(field 7 state)"
+mv away queue/7/status.1
+looks 1
+is 7 done || fault "job 7 is $(field 7 state)"
 # Without one that lives, submit starts a daemon, which goes when nothing is left.
 tern submit --for 1s --by 1h -- touch started >/dev/null || fault "no daemon"
-expect 7 done
-[ -e started ] || fault "job 7 did not run"
+expect 8 done
+[ -e started ] || fault "job 8 did not run"
 tern submit --for 2h --by 1h -- true 2>/dev/null && fault "it cannot end by then"
 tern submit --by 1h -- true 2>/dev/null && fault "no length"
 tern submit --for 1h --array 3 -- true 2>/dev/null && fault "--array without Slurm"
@@ -179,8 +212,8 @@ PATH=$work/bin:$PATH
 grid 3600
 tern submit --via systemd --for 10min --by 2h --zone file:XX -- touch 'by timer' >answer 2>warning || fault "$(cat warning)"
 units=.config/systemd/user
-id=8
-grep -q 'tern-job-8' answer || fault "$(cat answer)"
+id=9
+grep -q 'tern-job-9' answer || fault "$(cat answer)"
 grep -q 'does not wake' warning || fault "no word of waking"
 for line in Persistent=true AccuracySec=1s; do
     grep -qx $line $units/tern-job-$id.timer || fault "no $line"
@@ -201,9 +234,9 @@ is $id done || fault "job $id is $(field $id state)"
 [ -e 'by timer' ] || fault "job $id did not run"
 [ ! -e $units/tern-job-$id.timer ] || fault "the timer stays"
 tern submit --via systemd --for 10min --by 2h --zone file:XX -- true >/dev/null 2>&1
-tern cancel 9 || fault "the timer was not cancelled"
-is 9 cancelled || fault "job 9 is $(field 9 state)"
-grep -q 'stop tern-job-9.service' called || fault "$(cat called)"
+tern cancel 10 || fault "the timer was not cancelled"
+is 10 cancelled || fault "job 10 is $(field 10 state)"
+grep -q 'stop tern-job-10.service' called || fault "$(cat called)"
 
 # --- Windows ------------------------------------------------------------------------------------
 
@@ -225,6 +258,6 @@ for name, value in {"StartWhenAvailable": "true", "WakeToRun": "true",
     assert get(name) == value, name
 END
 [ ! -e early ] || fault "job 1 ran"
-[ "$(tern queue --all | wc -l)" = 10 ] || fault "a task is no job of the queue: $(tern queue --all)"
+[ "$(tern queue --all | wc -l)" = 11 ] || fault "a task is no job of the queue: $(tern queue --all)"
 [ $bad -eq 0 ] || cat said
 exit $bad
