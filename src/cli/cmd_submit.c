@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tern submit: a command for the cleanest hour before its deadline. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -317,6 +318,40 @@ static tern_status decide(submission *s, tern_err *err)
                : ti_job_decide_now(s->job, s->job->submitted_s, s->why, err);
 }
 
+/* The directory of a number that nobody has: a submission that was cut off may have left its
+ * spec there.  Anything else is of another job (of a queue.db that was lost, say), whose marks
+ * and status would be taken for those of this one. */
+static tern_status check_unused(const char *dir, tern_err *err)
+{
+    static const char ours[] = "spec";
+    DIR *files = opendir(dir);
+    if (!files) {
+        return ti_fail_errno(err, errno, "submit", "cannot list '%s'", dir);
+    }
+    tern_status status = TERN_OK;
+    struct dirent *e;
+    while (status == TERN_OK && (e = readdir(files)) != NULL) {
+        const char *name = e->d_name;
+        bool known = strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
+                     strcmp(name, ours) == 0 || strncmp(name, "spec.", sizeof ours) == 0;
+        if (!known) {
+            status = ti_fail(err, TERN_UNAVAILABLE, "submit", TI_NO_OFFSET,
+                             "'%s' holds the files of another job: move it away", dir);
+        }
+    }
+    closedir(files);
+    return status;
+}
+
+static tern_status make_directory(const char *dir, tern_err *err)
+{
+    if (mkdir(dir, S_IRWXU) == 0) {
+        return TERN_OK;
+    }
+    return errno == EEXIST ? check_unused(dir, err)
+                           : ti_fail_errno(err, errno, "submit", "cannot make '%s'", dir);
+}
+
 /* Before the job is in the queue: from then on whoever sees it can run it. */
 static tern_status make_files(void *user, const ti_job *job, tern_err *err)
 {
@@ -324,10 +359,7 @@ static tern_status make_files(void *user, const ti_job *job, tern_err *err)
     char *dir;
     bool done;
     TI_TRY(ti_queue_path(&dir, s->place->dir, job->id, "", err));
-    tern_status status = TERN_OK;
-    if (mkdir(dir, S_IRWXU) != 0 && errno != EEXIST) {
-        status = ti_fail_errno(err, errno, "submit", "cannot make '%s'", dir);
-    }
+    tern_status status = make_directory(dir, err);
     if (status == TERN_OK) {
         status = write_spec(s->place->dir, job, err);
         ti_sync_directory(dir);

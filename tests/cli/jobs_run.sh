@@ -190,6 +190,12 @@ is 7 running || fault "job 7 with a status that cannot be read is $(field 7 stat
 mv away queue/7/status.1
 looks 1
 is 7 done || fault "job 7 is $(field 7 state)"
+# Files of another job are not taken for those of this one; a spec alone is no job.
+mkdir queue/8
+touch queue/8/mark.1
+tern submit --for 1s --by 1h -- true 2>refusal >&2 && fault "the files of another job were accepted"
+grep -q 'of another job' refusal || fault "$(cat refusal)"
+mv queue/8/mark.1 queue/8/spec
 # Without one that lives, submit starts a daemon, which goes when nothing is left.
 tern submit --for 1s --by 1h -- touch started >/dev/null || fault "no daemon"
 expect 8 done
