@@ -65,6 +65,18 @@ static tern_status wait_at_gate(tern_err *err)
                   : ti_fail(err, TERN_CANCELLED, "jobs", TI_NO_OFFSET, "the gate was closed");
 }
 
+/* The command was not started: whoever comes next may. */
+static void take_mark(const keeper *k)
+{
+    char *path;
+    if (ti_job_file(&path, k->ask->dir, k->ask->id, "mark", k->ask->attempt, k->ask->task,
+                    NULL) == TERN_OK) {
+        (void)unlink(path); /* if it stays, the job is interrupted */
+        ti_sync_directory(path);
+        free(path);
+    }
+}
+
 /* Whoever makes this file is the one who starts the command.  It must outlive a power cut. */
 static tern_status leave_mark(const keeper *k, tern_err *err)
 {
@@ -84,6 +96,8 @@ static tern_status leave_mark(const keeper *k, tern_err *err)
     }
     if (status == TERN_OK) {
         ti_sync_directory(path);
+    } else if (fd >= 0) {
+        take_mark(k);
     }
     free(path);
     return status;
@@ -475,9 +489,15 @@ static tern_status keep(keeper *k, tern_err *err)
         ti_warn("job %lld: no energy: %s", (long long)a->id, local.message);
         k->energy = NULL;
     }
-    TI_TRY(make_environment(k, err));
-    make_group(k);
-    TI_TRY(start(k, err));
+    tern_status status = make_environment(k, err);
+    if (status == TERN_OK) {
+        make_group(k);
+        status = start(k, err);
+    }
+    if (status != TERN_OK) {
+        take_mark(k);
+        return status;
+    }
     write_status(k);
     watch(k);
     finish(k);
