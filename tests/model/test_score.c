@@ -52,7 +52,7 @@ static double surprise(const float *logits, tern_token token)
 {
     double most = -HUGE_VAL, sum = 0.0;
     for (size_t v = 0; v < ENGINE_VOCAB; v++) {
-        most = fmax(most, (double)logits[v]);
+        most = (double)logits[v] > most ? (double)logits[v] : most;
     }
     for (size_t v = 0; v < ENGINE_VOCAB; v++) {
         sum += exp((double)logits[v] - most);
