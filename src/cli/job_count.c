@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/job_count.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "carbon/basis.h"
 #include "carbon/stamp.h"
@@ -111,17 +116,55 @@ static void count_grams(ti_job_account *a, const counting *c, const ti_job *job)
 /* --- all ------------------------------------------------------------------------------------
  */
 
-static tern_status count_one(const counting *c, ti_job *job, tern_err *err)
+/* One at a time: of two that make a receipt each would log its own. */
+static tern_status lock_counting(int *lock, const char *dir, tern_err *err)
+{
+    char *path;
+    TI_TRY(ti_queue_path(&path, dir, 0, "count.lock", err));
+    int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, S_IRUSR | S_IWUSR), e = errno;
+    free(path);
+    while (file >= 0 && flock(file, LOCK_EX) != 0) {
+        if (errno != EINTR) {
+            e = errno;
+            close(file);
+            file = -1;
+        }
+    }
+    if (file < 0) {
+        return ti_fail_errno(err, e, "jobs", "cannot lock the counting");
+    }
+    *lock = file;
+    return TERN_OK;
+}
+
+/* Makes the receipt and stores the account, unless another process has done so. */
+static tern_status record(const counting *c, ti_job *job, tern_err *err)
 {
     bool done;
-    count_grams(&job->account, c, job);
-    if (job->account.state == TI_ACCOUNT_OPEN) {
+    ti_job now;
+    TI_TRY(ti_queue_get(c->place->queue, &now, job->id, err));
+    done = now.account.state != TI_ACCOUNT_OPEN;
+    ti_job_free(&now);
+    if (done) {
         return TERN_OK;
     }
     if (job->run.started_s > 0) {
         TI_TRY(ti_job_receipt(&job->account, c->place->dir, job, err));
     }
     return ti_queue_account(c->place->queue, &done, job, err);
+}
+
+static tern_status count_one(const counting *c, ti_job *job, tern_err *err)
+{
+    int lock;
+    count_grams(&job->account, c, job);
+    if (job->account.state == TI_ACCOUNT_OPEN) {
+        return TERN_OK;
+    }
+    TI_TRY(lock_counting(&lock, c->place->dir, err));
+    tern_status status = record(c, job, err);
+    close(lock);
+    return status;
 }
 
 void ti_job_count_all(ti_job_place *place, const ti_desk_args *desk, int64_t now_s)

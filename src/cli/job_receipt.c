@@ -175,26 +175,36 @@ static char *find_log(void)
     return dir;
 }
 
+/* Where it is among what was published; TERN_NO when it is not there. */
+static tern_status find(int64_t *index, const char *dir, const char *text, size_t len,
+                        tern_err *err)
+{
+    ti_log_view *view;
+    uint64_t at;
+    TI_TRY(ti_log_view_open(&view, dir, NULL, NULL, err));
+    tern_status status = ti_log_view_find(view, &at, text, len, err);
+    ti_log_view_close(view);
+    if (status == TERN_OK) {
+        *index = (int64_t)at;
+    }
+    return status;
+}
+
 /* Appends it, unless it is there: a crash may have come between the log and the queue. */
 static tern_status append(int64_t *index, const char *dir, const char *text, size_t len,
                           tern_err *err)
 {
-    ti_log_view *view;
     ti_log *log;
     uint64_t at;
-    if (ti_log_view_open(&view, dir, NULL, NULL, NULL) == TERN_OK) {
-        tern_status found = ti_log_view_find(view, &at, text, len, NULL);
-        ti_log_view_close(view);
-        if (found == TERN_OK) {
-            *index = (int64_t)at;
-            return TERN_OK;
-        }
-    }
+    /* Opening publishes what a crash left unpublished, and from then on nobody else appends. */
     TI_TRY(ti_log_open(&log, dir, NULL, err));
-    tern_status status = ti_log_append(log, text, len, &at, err);
-    if (status == TERN_OK) {
-        *index = (int64_t)at;
-        status = ti_log_publish(log, err);
+    tern_status status = find(index, dir, text, len, err);
+    if (status == TERN_NO) {
+        status = ti_log_append(log, text, len, &at, err);
+        if (status == TERN_OK) {
+            *index = (int64_t)at;
+            status = ti_log_publish(log, err);
+        }
     }
     ti_log_close(log);
     return status;

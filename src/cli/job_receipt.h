@@ -8,7 +8,7 @@
 /* Signs what is known of a job that is over into receipt.json in its directory, once: a second
  * call takes what is there.  Appends it, once too, to the log of TERN_LOG, else to tern/log in
  * $XDG_DATA_HOME, where one of them is a log; then account->log_index says where, and
- * account->state is TI_ACCOUNT_LOGGED.
+ * account->state is TI_ACCOUNT_LOGGED.  One process at a time for a queue (cli/job_count.c).
  * Errors: those of keys and logs (another process writes the log: try again), TERN_IO,
  * TERN_NOMEM. */
 tern_status ti_job_receipt(ti_job_account *account, const char *queue, const ti_job *job,

@@ -85,4 +85,16 @@ is 2 done || fault "job 2 is $(field 2 state) after both tasks"
 submit -- true
 tern cancel 3 2>/dev/null && fault "scancel failed, and tern cancel did not say so"
 is 3 cancelled || fault "job 3, which its owner and Slurm gave up, is $(field 3 state)"
+
+# Whoever counts, each of the two that ran has one receipt.
+TERN_LOG=$work/log
+export TERN_LOG
+tern log init -q --lock-store locks log >/dev/null || exit 1
+for i in 1 2 3 4 5 6; do
+    tern report >/dev/null 2>&1 &
+done
+wait
+tern report >/dev/null || fault "no report"
+n=$(tern log show log --json | sed -n 's/.*"size":\([0-9]*\).*/\1/p')
+[ "$n" = 2 ] || fault "$n receipts of two jobs that ran"
 exit $bad
