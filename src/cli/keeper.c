@@ -30,6 +30,7 @@ enum {
     BY_SIGNAL = 128,
     PIECE_S = 300, /* energy is written down so often: intensities change no faster */
     GRACE_S = 10,
+    RETRY_S = 10,
     NS_PER_MS = 1000000
 };
 static const uint64_t ns_per_s = 1000000000;
@@ -495,7 +496,9 @@ static tern_status keep(keeper *k, tern_err *err)
         status = start(k, err);
     }
     if (status != TERN_OK) {
+        const struct timespec wait = {.tv_sec = RETRY_S}; /* attempts are few */
         take_mark(k);
+        (void)(a->gate && sigtimedwait(&k->waited, NULL, &wait));
         return status;
     }
     write_status(k);

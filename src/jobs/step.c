@@ -48,14 +48,13 @@ static ti_act step_waiting(const ti_job *job, const ti_job_view *v, int64_t *wak
     return TI_ACT_NONE;
 }
 
-static ti_act step_gone(const ti_job *job)
+/* Of a job whose keeper is gone: whether it may begin again. */
+static ti_act step_gone(const ti_job *job, bool may_again)
 {
     if (job->cancel) {
         return TI_ACT_CANCEL;
     }
-    return (job->flags & TI_JOB_RESTARTABLE) && job->attempt < TI_JOB_ATTEMPTS_MAX
-               ? TI_ACT_REQUEUE
-               : TI_ACT_INTERRUPT;
+    return may_again && job->attempt < TI_JOB_ATTEMPTS_MAX ? TI_ACT_REQUEUE : TI_ACT_INTERRUPT;
 }
 
 /* Whether an interruptible job should be running. */
@@ -80,9 +79,9 @@ static ti_act step_active(const ti_job *job, const ti_job_view *v, int64_t *wake
         return TI_ACT_FINISH;
     case TI_KEEPER_NONE:
     case TI_KEEPER_UNBORN:
-        return job->cancel ? TI_ACT_CANCEL : TI_ACT_REQUEUE;
+        return step_gone(job, true);
     case TI_KEEPER_GONE:
-        return step_gone(job);
+        return step_gone(job, job->flags & TI_JOB_RESTARTABLE);
     case TI_KEEPER_ALIVE:
         break;
     }

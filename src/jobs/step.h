@@ -6,7 +6,8 @@
  * before the command starts; whoever finds the mark does not start it.
  *   2. What had begun and whose keeper died without a word is `interrupted`.  It begins again
  *      only if its owner said that it may (TI_JOB_RESTARTABLE), at most TI_JOB_ATTEMPTS_MAX
- *      times.  A keeper that died before its mark changed nothing: the job waits as before.
+ *      times.  A keeper that died before its mark changed nothing: the job waits as before,
+ *      but not for ever: an attempt is an attempt.
  *   3. A job that must start now to keep its deadline starts: whatever the plan says, however
  *      many others run.  After its deadline it starts too, as soon as somebody looks (the
  *      machine was off), unless its owner said that late is too late.

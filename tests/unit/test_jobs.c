@@ -99,6 +99,9 @@ static void test_step_active(void **state)
     assert_int_equal(ti_job_step(&j, &v, NULL), TI_ACT_REQUEUE);
     j.attempt = TI_JOB_ATTEMPTS_MAX;
     assert_int_equal(ti_job_step(&j, &v, NULL), TI_ACT_INTERRUPT);
+    v.keeper = TI_KEEPER_UNBORN; /* a keeper that can never begin is not tried for ever */
+    assert_int_equal(ti_job_step(&j, &v, NULL), TI_ACT_INTERRUPT);
+    v.keeper = TI_KEEPER_GONE;
     j.attempt = 1;
     j.cancel = true;
     assert_int_equal(ti_job_step(&j, &v, NULL), TI_ACT_CANCEL);
