@@ -97,6 +97,7 @@ static void list_emissions(ti_casdk_call *call, bool one, bool best)
     int64_t from_s, to_s;
     bool good = ti_casdk_names_get(&names, call, one);
     good &= read_span(&from_s, &to_s, call);
+    good = good && ti_casdk_spend(call, names.n, to_s - from_s, "toTime");
     if (!good) {
         ti_casdk_refuse(call, 400, "Invalid parameters");
         return;
@@ -197,7 +198,8 @@ static void average(ti_casdk_call *call)
     bool good = ti_casdk_names_get(&names, call, true);
     good &= ti_casdk_time_get(&from_s, &has_from, call, "startTime");
     good &= ti_casdk_time_get(&to_s, &has_to, call, "endTime");
-    good = good && check_span(call, has_from, has_to, from_s, to_s, "startTime", "endTime");
+    good = good && check_span(call, has_from, has_to, from_s, to_s, "startTime", "endTime") &&
+           ti_casdk_spend(call, 1, to_s - from_s, "endTime");
     if (!good) {
         ti_casdk_refuse(call, 400, "Invalid parameters");
         return;
@@ -239,7 +241,8 @@ static bool average_item(ti_buf *json, ti_casdk_call *call, const ti_jval *item,
                                  ti_answer_get(item, "startTime", "StartTime"), from);
     good &=
         ti_casdk_time_of(&to_s, &has_to, call, ti_answer_get(item, "endTime", "EndTime"), to);
-    good = good && check_span(call, has_from, has_to, from_s, to_s, from, to);
+    good = good && check_span(call, has_from, has_to, from_s, to_s, from, to) &&
+           ti_casdk_spend(call, 1, to_s - from_s, to);
     if (!good) {
         ti_casdk_refuse(call, 400, "Invalid parameters");
         return false;

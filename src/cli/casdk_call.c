@@ -39,6 +39,21 @@ void ti_casdk_fault_add(ti_casdk_call *call, const char *field, const char *form
 
 /* --- parameters --------------------------------------------------------------------------- */
 
+bool ti_casdk_spend(ti_casdk_call *call, size_t n, int64_t length_s, const char *field)
+{
+    const int64_t most_s = (int64_t)TI_CASDK_DAYS * TI_DAY_S;
+    int64_t items = n > 0 ? (int64_t)n : 1;
+    /* Divided, so that no length is too long to be counted. */
+    if (length_s > (most_s - call->asked_s) / items) {
+        ti_casdk_fault_add(call, field,
+                           "more than %d days are asked for, of all locations together",
+                           TI_CASDK_DAYS);
+        return false;
+    }
+    call->asked_s += length_s * items;
+    return true;
+}
+
 typedef struct query {
     const char *at;
 } query;

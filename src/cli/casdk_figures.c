@@ -38,6 +38,19 @@ static tern_status open_desk(ti_open_desk *d, const ti_casdk_call *call, const c
     return TERN_OK;
 }
 
+/* Begins an asking: one at a time.  False, and the call is answered, when its client has left
+ * meanwhile: others wait for their turn. */
+static bool take_turn(ti_casdk_call *call)
+{
+    pthread_mutex_lock(&call->server->mutex);
+    if (!ti_web_reply_gone(call->reply)) {
+        return true;
+    }
+    pthread_mutex_unlock(&call->server->mutex);
+    ti_casdk_refuse(call, 503, "nobody waits for the answer");
+    return false;
+}
+
 /* Notes where the figures are from; false when they count something else than those before. */
 static bool may_join(ti_casdk_call *call, const ti_feed *feed, const char *location)
 {
@@ -88,7 +101,9 @@ ti_casdk_got ti_casdk_history(ti_feed *out, ti_casdk_call *call, const char *loc
     if (from_s > call->now_s) {
         return TI_CASDK_NONE;
     }
-    pthread_mutex_lock(&call->server->mutex);
+    if (!take_turn(call)) {
+        return TI_CASDK_REFUSED;
+    }
     tern_status status = open_desk(&d, call, location, &err);
     if (status == TERN_OK) {
         /* A slot that holds the first moment may have begun long before it. */
@@ -117,7 +132,9 @@ ti_casdk_got ti_casdk_forecast(ti_feed *out, ti_casdk_call *call, const char *lo
 {
     ti_open_desk d;
     tern_err err = {0};
-    pthread_mutex_lock(&call->server->mutex);
+    if (!take_turn(call)) {
+        return TI_CASDK_REFUSED;
+    }
     tern_status status = open_desk(&d, call, location, &err);
     if (status == TERN_OK) {
         status = then_s < call->now_s

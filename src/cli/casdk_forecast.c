@@ -139,6 +139,10 @@ static bool answer_one(ti_buf *json, ti_casdk_call *call, wanted *w)
     if (w->has_end && w->end_s > to_s) {
         to_s = w->end_s < most ? w->end_s : most;
     }
+    if (!ti_casdk_spend(call, 1, to_s - w->requested_s, w->fields[2])) {
+        ti_casdk_refuse(call, 400, "Invalid parameters");
+        return false;
+    }
     if (ti_casdk_forecast(&feed, call, w->location, w->requested_s, to_s, w->fields[0]) !=
         TI_CASDK_GOT) {
         return false;

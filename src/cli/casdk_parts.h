@@ -6,7 +6,12 @@
 #include "base/jval.h"
 #include "cli/casdk.h"
 
-enum { TI_CASDK_LOCATIONS = 64, TI_CASDK_ITEMS = 256, TI_CASDK_ERRORS = 8 };
+enum {
+    TI_CASDK_LOCATIONS = 64,
+    TI_CASDK_ITEMS = 256,
+    TI_CASDK_ERRORS = 8,
+    TI_CASDK_DAYS = 3 * 366 /* of one request, those of all its locations together */
+};
 
 /* A parameter, and what is wrong with it. */
 typedef struct ti_casdk_fault {
@@ -19,6 +24,7 @@ typedef struct ti_casdk_call {
     const ti_web_request *request;
     ti_web_reply *reply;
     int64_t now_s;
+    int64_t asked_s; /* of all locations together, so far */
     ti_casdk_fault faults[TI_CASDK_ERRORS];
     size_t n_faults;
     bool has_basis; /* of the figures so far */
@@ -45,6 +51,10 @@ void ti_casdk_fault_add(ti_casdk_call *call, const char *field, const char *form
 
 /* --- parameters ----------------------------------------------------------------------------
  * False, with a fault noted, when one is wrong; *there tells whether it was given. */
+
+/* Counts n locations of that length towards the limit of a request, before anybody is asked:
+ * how long a request takes others to answer is bounded by it. */
+bool ti_casdk_spend(ti_casdk_call *call, size_t n, int64_t length_s, const char *field);
 
 /* All values of `location`, at least one; `one`: exactly one. */
 bool ti_casdk_names_get(ti_casdk_names *out, ti_casdk_call *call, bool one);

@@ -107,6 +107,8 @@ problem(E + "bylocation?location=eastus&toTime=2026-02-05T12:00Z", 400, "time",
 problem(E + "bylocation?location=eastus&time=2026-02-05&toTime=2026-02-04", 400, "time",
         "time must be before toTime")
 # Figures on two bases are in no answer together.
+problem(E + "bylocations?location=eastus&location=uksouth&time=2024-01-01&toTime=2026-02-05", 400,
+        "toTime", "more than 1098 days")
 problem(E + "bylocations?location=eastus&location=moer", 400, "location",
         "marginal/operational/location, those before on average/life-cycle/location")
 problem(E + "bylocations/best?location=moer&location=eastus", 400, "location")
@@ -188,6 +190,8 @@ check("averages", [x["carbonIntensity"] for x in
                    post(E + "average-carbon-intensity/batch", [span, span])] == [307, 307])
 problem(E + "average-carbon-intensity/batch", 400, "[1].endTime", "not all of that time",
         [span, {**span, "endTime": "2026-04-01T00:00:00Z"}])
+problem(E + "average-carbon-intensity/batch", 400, "[0].endTime", "more than 1098 days",
+        [{"location": "eastus", "startTime": "2020-01-01", "endTime": "2026-02-05"}])
 problem(E + "average-carbon-intensity/batch", 400, "[0].startTime", "not set",
         [{"location": "eastus", "endTime": "2026-02-05T12:00:00Z"}])
 
