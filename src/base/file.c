@@ -125,17 +125,26 @@ tern_status ti_out_open(ti_out *out, const char *path, tern_err *err)
     return TERN_OK;
 }
 
-void ti_sync_directory(char *path)
+tern_status ti_sync_entry(char *path, tern_err *err)
 {
     char *slash = strrchr(path, '/');
     if (slash) {
         slash[1] = '\0';
     }
-    int fd = open(slash ? path : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const char *dir = slash ? path : ".";
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int e = fd < 0 || fsync(fd) != 0 ? errno : 0;
     if (fd >= 0) {
-        (void)fsync(fd); /* the file is whole either way; some file systems cannot do this */
         close(fd);
+        /* POSIX leaves it open whether a directory can be synced; these say that it cannot. */
+        e = e == EINVAL || e == ENOTSUP || e == ENOSYS || e == EROFS ? 0 : e;
     }
+    return e ? ti_fail_errno(err, e, "file", "cannot sync '%s'", dir) : TERN_OK;
+}
+
+void ti_sync_directory(char *path)
+{
+    (void)ti_sync_entry(path, NULL);
 }
 
 tern_status ti_out_commit(ti_out *out, tern_err *err)

@@ -43,9 +43,12 @@ tern_status ti_out_commit(ti_out *out, tern_err *err);
 /* Removes the temporary file.  A zeroed, committed or abandoned ti_out is allowed. */
 void ti_out_abandon(ti_out *out);
 
-/* Syncs the directory that `path` is in, which a rename needs to survive a power cut; a file
- * system that cannot is not an error.  Cuts `path` to its directory (so nothing is allocated).
- */
+/* Syncs the directory that `path` is in, without which a name that was made, moved or removed
+ * there may not survive a power cut; a file system that cannot is not an error.  Cuts `path` to
+ * its directory, also on failure (so nothing is allocated).  Errors: TERN_IO. */
+tern_status ti_sync_entry(char *path, tern_err *err);
+
+/* The same where nothing relies on it: the file is whole either way. */
 void ti_sync_directory(char *path);
 
 /* Reads a whole file of at most `limit` bytes into *data (with a NUL after its *size bytes);

@@ -352,6 +352,20 @@ static tern_status make_directory(const char *dir, tern_err *err)
                            : ti_fail_errno(err, errno, "submit", "cannot make '%s'", dir);
 }
 
+/* The spec's name in the job's directory, and that directory's in the queue's. */
+static tern_status sync_names(const char *queue, int64_t id, tern_err *err)
+{
+    char *path;
+    TI_TRY(ti_queue_path(&path, queue, id, "spec", err));
+    tern_status status = ti_sync_entry(path, err);
+    if (status == TERN_OK) {
+        path[strlen(path) - 1] = '\0'; /* it was cut to the directory and its slash */
+        status = ti_sync_entry(path, err);
+    }
+    free(path);
+    return status;
+}
+
 /* Before the job is in the queue: from then on whoever sees it can run it. */
 static tern_status make_files(void *user, const ti_job *job, tern_err *err)
 {
@@ -362,7 +376,9 @@ static tern_status make_files(void *user, const ti_job *job, tern_err *err)
     tern_status status = make_directory(dir, err);
     if (status == TERN_OK) {
         status = write_spec(s->place->dir, job, err);
-        ti_sync_directory(dir);
+    }
+    if (status == TERN_OK) {
+        status = sync_names(s->place->dir, job->id, err);
     }
     free(dir);
     TI_TRY(status);

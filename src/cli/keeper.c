@@ -96,8 +96,9 @@ static tern_status leave_mark(const keeper *k, tern_err *err)
         close(fd);
     }
     if (status == TERN_OK) {
-        ti_sync_directory(path);
-    } else if (fd >= 0) {
+        status = ti_sync_entry(path, err);
+    }
+    if (fd >= 0 && status != TERN_OK) {
         take_mark(k);
     }
     free(path);

@@ -280,6 +280,22 @@ static void out_is_whole_or_absent(void **state)
     assert_int_equal(files_in_folder(), 1);
 }
 
+static void an_entry_is_synced(void **state)
+{
+    (void)state;
+    char name[sizeof path + 8], here[] = "no-slash";
+    tern_err err;
+    snprintf(name, sizeof name, "%s", path);
+    failing = "fsync"; /* with EIO */
+    assert_int_equal(ti_sync_entry(name, &err), TERN_IO);
+    snprintf(name, sizeof name, "%s", path);
+    assert_int_equal(ti_sync_entry(name, &err), TERN_OK);
+    assert_int_equal(name[strlen(name) - 1], '/');
+    assert_int_equal(ti_sync_entry(here, &err), TERN_OK);
+    snprintf(name, sizeof name, "%.*s/none/x", (int)(strrchr(path, '/') - path), path);
+    assert_int_equal(ti_sync_entry(name, &err), TERN_IO);
+}
+
 static void out_obeys_the_umask(void **state)
 {
     (void)state;
@@ -458,6 +474,7 @@ int main(void)
         IN_FOLDER(map_refuses),
         IN_FOLDER(map_notices_shrinking),
         IN_FOLDER(out_is_whole_or_absent),
+        IN_FOLDER(an_entry_is_synced),
         IN_FOLDER(out_obeys_the_umask),
         IN_FOLDER(out_survives_a_crash),
         IN_FOLDER(out_reports_failures),
