@@ -186,6 +186,7 @@ static tern_status signal_keeper(round_state *r, ti_job *job, ti_act act, tern_e
                    : TERN_OK;
     }
     if (next != job->state) {
+        r->running = next == TI_JOB_RUNNING ? r->running + 1 : r->running - (r->running > 0);
         TI_TRY(ti_queue_move(r->d->queue, &done, job, next, err));
         tell(r->d, job, act, NULL);
     }
@@ -263,9 +264,6 @@ static tern_status attend_all(round_state *r, ti_which which, tern_err *err)
         tern_status status = TERN_OK;
         TI_TRY(ti_queue_list(r->d->queue, &page, which, r->now_s, after, TI_JOBD_PAGE, err));
         for (size_t i = 0; i < page.n && status == TERN_OK; i++) {
-            if (which == TI_JOBS_ACTIVE && page.items[i].state == TI_JOB_RUNNING) {
-                r->running++;
-            }
             status = attend(r, &page.items[i], err);
         }
         /* Due jobs come by urgency, so that there is no next page of them; the next round. */
@@ -280,6 +278,24 @@ static tern_status attend_all(round_state *r, ti_which which, tern_err *err)
     return TERN_OK;
 }
 
+/* Before any of them is asked about: a place is free or not whatever the order. */
+static tern_status count_running(round_state *r, tern_err *err)
+{
+    int64_t after = 0;
+    for (bool more = true; more;) {
+        ti_jobs page;
+        TI_TRY(ti_queue_list(r->d->queue, &page, TI_JOBS_ACTIVE, r->now_s, after, TI_JOBD_PAGE,
+                             err));
+        for (size_t i = 0; i < page.n; i++) {
+            r->running += page.items[i].state == TI_JOB_RUNNING;
+        }
+        more = page.n == TI_JOBD_PAGE;
+        after = page.n > 0 ? page.items[page.n - 1].id : after;
+        ti_jobs_free(&page);
+    }
+    return TERN_OK;
+}
+
 tern_status ti_jobd_round(ti_jobd *jobd, int64_t *wake_s, tern_err *err)
 {
     round_state r = {.d = jobd, .now_s = jobd->io->now(jobd->io->self), .wake_s = INT64_MAX};
@@ -288,6 +304,7 @@ tern_status ti_jobd_round(ti_jobd *jobd, int64_t *wake_s, tern_err *err)
     if (age_s >= TI_JOBD_REPLAN_S || age_s < 0) { /* or the clock went back */
         TI_TRY(ti_jobd_replan(jobd, r.now_s, NULL, err));
     }
+    TI_TRY(jobd->parallel > 0 ? count_running(&r, err) : TERN_OK);
     TI_TRY(attend_all(&r, TI_JOBS_ACTIVE, err));
     TI_TRY(attend_all(&r, TI_JOBS_DUE, err));
     TI_TRY(ti_queue_wake(jobd->queue, &queue_s, r.now_s, err));

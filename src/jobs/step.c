@@ -69,7 +69,7 @@ static bool should_run(const ti_job *job, const ti_job_view *v, int64_t *wake_s)
     if (v->slice_end_s > v->now_s) {
         wake_at(wake_s, v->slice_end_s);
     }
-    return v->in_slice;
+    return v->in_slice && (v->place || !v->suspended);
 }
 
 static ti_act step_active(const ti_job *job, const ti_job_view *v, int64_t *wake_s)

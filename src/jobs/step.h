@@ -13,8 +13,8 @@
  *      machine was off), unless its owner said that late is too late.
  *   4. Without a plan it starts; a clock that is behind the moment when the job was submitted
  * is not believed, and it starts.
- *   5. A suspended job goes on in its slices and when it must; one that took longer than was
- *      said is not suspended any more. */
+ *   5. A suspended job goes on in its slices, where a place is free, and when it must; one that
+ * took longer than was said is not suspended any more. */
 #ifndef TI_JOBS_STEP_H
 #define TI_JOBS_STEP_H
 

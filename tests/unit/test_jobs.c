@@ -132,7 +132,12 @@ static void test_step_suspending(void **state)
     assert_int_equal(ti_job_step(&j, &v, &wake), TI_ACT_NONE);
     assert_int_equal(wake, epoch + 4 * HOUR);
     v.in_slice = true;
+    assert_int_equal(ti_job_step(&j, &v, &wake), TI_ACT_NONE); /* others have all places */
+    v.place = true;
     assert_int_equal(ti_job_step(&j, &v, &wake), TI_ACT_RESUME);
+    v.suspended = v.place = false;
+    assert_int_equal(ti_job_step(&j, &v, &wake), TI_ACT_NONE); /* it has one itself */
+    v.suspended = true;
     v.in_slice = false;
     v.now_s = latest - 1;
     assert_int_equal(ti_job_step(&j, &v, &wake), TI_ACT_NONE);
