@@ -114,7 +114,7 @@ static int64_t wall_ms(void)
 }
 
 /* A failure is no reason to end the command. */
-static void write_status(keeper *k)
+static bool write_status(keeper *k)
 {
     ti_buf text = {0};
     tern_err err;
@@ -129,6 +129,20 @@ static void write_status(keeper *k)
     }
     ti_buf_free(&text);
     (void)ti_job_wake(k->ask->dir);
+    return status == TERN_OK;
+}
+
+/* Nobody else knows how it ended, and who finds no end begins again what may: a full disk, say,
+ * is waited for.  SIGCONT asks at once; what ends others ends this too. */
+static void write_end(keeper *k)
+{
+    const struct timespec wait = {.tv_sec = RETRY_S};
+    while (!write_status(k)) {
+        int number = sigtimedwait(&k->waited, NULL, &wait);
+        if (number == SIGTERM || number == SIGINT || number == SIGHUP) {
+            return;
+        }
+    }
 }
 
 static void open_piece(keeper *k)
@@ -170,11 +184,15 @@ static void close_piece(keeper *k)
 /* --- the command ----------------------------------------------------------------------------
  */
 
+/* In the child: what it writes must not go elsewhere. */
 static void open_as(int fd, const char *path, int flags)
 {
-    int got = path ? open(path, flags, S_IRUSR | S_IWUSR) : -1;
-    if (got >= 0 && got != fd) {
-        (void)dup2(got, fd);
+    int got = open(path, flags, S_IRUSR | S_IWUSR);
+    if (got < 0 || (got != fd && dup2(got, fd) < 0)) {
+        dprintf(STDERR_FILENO, "tern: cannot open '%s': %s\n", path, strerror(errno));
+        _exit(NOT_RUN);
+    }
+    if (got != fd) {
         close(got);
     }
 }
@@ -236,8 +254,8 @@ static _Noreturn void become(const keeper *k, const char *out, const char *err, 
     }
     ti_freezer_enter(&k->freezer);
     open_as(STDIN_FILENO, "/dev/null", O_RDONLY);
-    open_as(STDOUT_FILENO, out, O_WRONLY | O_CREAT | O_APPEND);
     open_as(STDERR_FILENO, err, O_WRONLY | O_CREAT | O_APPEND);
+    open_as(STDOUT_FILENO, out, O_WRONLY | O_CREAT | O_APPEND);
     (void)umask((mode_t)k->spec.umask);
     if (chdir(k->spec.cwd) != 0) {
         dprintf(STDERR_FILENO, "tern: cannot enter '%s': %s\n", k->spec.cwd, strerror(errno));
@@ -293,7 +311,7 @@ static void suspend(keeper *k)
         }
         close_piece(k);
         k->status.suspended = true;
-        write_status(k);
+        (void)write_status(k);
     }
 }
 
@@ -304,7 +322,7 @@ static void resume(keeper *k)
         (void)ti_freezer_set(&k->freezer, false);
         signal_group(k, SIGCONT);
         k->status.suspended = false;
-        write_status(k);
+        (void)write_status(k);
     }
 }
 
@@ -363,7 +381,7 @@ static void watch(keeper *k)
         } else if (k->piece_open && now - k->piece_ns >= PIECE_S * ns_per_s) {
             close_piece(k);
             open_piece(k);
-            write_status(k);
+            (void)write_status(k);
         }
         if (k->kill_ns && now >= k->kill_ns) {
             signal_group(k, SIGKILL);
@@ -439,7 +457,7 @@ static void finish(keeper *k)
     account_energy(k);
     k->status.ended = true;
     k->status.suspended = false;
-    write_status(k);
+    write_end(k);
 }
 
 /* --- all of it ------------------------------------------------------------------------------
@@ -502,7 +520,7 @@ static tern_status keep(keeper *k, tern_err *err)
         (void)(a->gate && sigtimedwait(&k->waited, NULL, &wait));
         return status;
     }
-    write_status(k);
+    (void)write_status(k);
     watch(k);
     finish(k);
     return TERN_OK;

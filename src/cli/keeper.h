@@ -3,7 +3,10 @@
  * continues it, and writes down how it ended.  Whoever started it may die meanwhile.
  *
  *     SIGTSTP  suspends the command's process group       SIGCONT  continues it
- *     SIGTERM, SIGINT, SIGHUP  end it; after ten seconds with SIGKILL */
+ *     SIGTERM, SIGINT, SIGHUP  end it; after ten seconds with SIGKILL
+ *
+ * An end that cannot be written down is tried again every ten seconds, and at a SIGCONT, until
+ * it can be or one of the last three comes. */
 #ifndef TI_CLI_KEEPER_H
 #define TI_CLI_KEEPER_H
 

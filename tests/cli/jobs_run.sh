@@ -190,16 +190,39 @@ is 7 running || fault "job 7 with a status that cannot be read is $(field 7 stat
 mv away queue/7/status.1
 looks 1
 is 7 done || fault "job 7 is $(field 7 state)"
+# An end that cannot be written down is tried again.
+tern submit --for 1s --by 1h --no-daemon -- touch unwritten 2>/dev/null >&2
+mkdir queue/8/status.1
+looks 1
+until_there unwritten
+sleep 0.3
+looks 1
+is 8 running || fault "job 8 without an account is $(field 8 state)"
+rmdir queue/8/status.1
+for line in /proc/[0-9]*/cmdline; do
+    tr '\0' ' ' 2>/dev/null <"$line" | grep -q "^tern jobd --keep 8 .*$work" && kill -CONT "$(basename "${line%/cmdline}")"
+done
+until_there queue/8/status.1
+looks 1
+is 8 done || fault "job 8 is $(field 8 state)"
+# Without a place for its output a command does not run.
+tern submit --for 1s --by 1h --no-daemon -- touch unheard 2>/dev/null >&2
+mkdir queue/9/out
+looks 1
+until_there queue/9/status.1
+looks 5
+is 9 failed || fault "job 9 is $(field 9 state)"
+[ ! -e unheard ] || fault "job 9 ran without its output"
 # Files of another job are not taken for those of this one; a spec alone is no job.
-mkdir queue/8
-touch queue/8/mark.1
+mkdir queue/10
+touch queue/10/mark.1
 tern submit --for 1s --by 1h -- true 2>refusal >&2 && fault "the files of another job were accepted"
 grep -q 'of another job' refusal || fault "$(cat refusal)"
-mv queue/8/mark.1 queue/8/spec
+mv queue/10/mark.1 queue/10/spec
 # Without one that lives, submit starts a daemon, which goes when nothing is left.
 tern submit --for 1s --by 1h -- touch started >/dev/null || fault "no daemon"
-expect 8 done
-[ -e started ] || fault "job 8 did not run"
+expect 10 done
+[ -e started ] || fault "job 10 did not run"
 tern submit --for 2h --by 1h -- true 2>/dev/null && fault "it cannot end by then"
 tern submit --by 1h -- true 2>/dev/null && fault "no length"
 tern submit --for 1h --array 3 -- true 2>/dev/null && fault "--array without Slurm"
@@ -218,8 +241,8 @@ PATH=$work/bin:$PATH
 grid 3600
 tern submit --via systemd --for 10min --by 2h --zone file:XX -- touch 'by timer' >answer 2>warning || fault "$(cat warning)"
 units=.config/systemd/user
-id=9
-grep -q 'tern-job-9' answer || fault "$(cat answer)"
+id=11
+grep -q 'tern-job-11' answer || fault "$(cat answer)"
 grep -q 'does not wake' warning || fault "no word of waking"
 for line in Persistent=true AccuracySec=1s; do
     grep -qx $line $units/tern-job-$id.timer || fault "no $line"
@@ -240,9 +263,9 @@ is $id done || fault "job $id is $(field $id state)"
 [ -e 'by timer' ] || fault "job $id did not run"
 [ ! -e $units/tern-job-$id.timer ] || fault "the timer stays"
 tern submit --via systemd --for 10min --by 2h --zone file:XX -- true >/dev/null 2>&1
-tern cancel 10 || fault "the timer was not cancelled"
-is 10 cancelled || fault "job 10 is $(field 10 state)"
-grep -q 'stop tern-job-10.service' called || fault "$(cat called)"
+tern cancel 12 || fault "the timer was not cancelled"
+is 12 cancelled || fault "job 12 is $(field 12 state)"
+grep -q 'stop tern-job-12.service' called || fault "$(cat called)"
 
 # --- Windows ------------------------------------------------------------------------------------
 
@@ -264,6 +287,6 @@ for name, value in {"StartWhenAvailable": "true", "WakeToRun": "true",
     assert get(name) == value, name
 END
 [ ! -e early ] || fault "job 1 ran"
-[ "$(tern queue --all | wc -l)" = 11 ] || fault "a task is no job of the queue: $(tern queue --all)"
+[ "$(tern queue --all | wc -l)" = 13 ] || fault "a task is no job of the queue: $(tern queue --all)"
 [ $bad -eq 0 ] || cat said
 exit $bad
