@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tern grid serve: what tern knows of grids, for programs that speak to a Carbon Aware SDK. */
-#include <stdio.h>
 #include <string.h>
 
 #include "cli/casdk.h"
 #include "cli/cmd.h"
-#include "cli/out.h"
+#include "cli/serving.h"
 
 typedef struct serve_args {
     const char *listen, *host;
@@ -38,12 +37,6 @@ static const ti_opt opts[] = {
     {0},
 };
 
-static bool should_stop(void *user)
-{
-    (void)user;
-    return ti_interrupted() != 0;
-}
-
 /* What is wrong with options should be said now, and not to the first client. */
 static tern_status check(const serve_args *args, tern_err *err)
 {
@@ -64,20 +57,12 @@ static tern_status check(const serve_args *args, tern_err *err)
 
 static tern_status serve(ti_casdk *server, const serve_args *args, tern_err *err)
 {
-    ti_web *web;
-    ti_web_opts web_opts = {.listen = args->listen,
-                            .routes = ti_casdk_routes,
-                            .user = server,
-                            .hosts = args->host,
-                            .error = ti_casdk_error,
-                            .stop = should_stop};
-    TI_TRY(ti_web_open(&web, &web_opts, err));
-    ti_printf("serving %s\n", ti_web_url(web));
-    fflush(stdout);
-    ti_interrupt_catch();
-    tern_status status = ti_web_run(web, err);
-    ti_web_close(web);
-    return status;
+    const ti_web_opts web_opts = {.listen = args->listen,
+                                  .routes = ti_casdk_routes,
+                                  .user = server,
+                                  .hosts = args->host,
+                                  .error = ti_casdk_error};
+    return ti_serve(&web_opts, "serving ", err);
 }
 
 static tern_status run(const void *values, const ti_operands *given, tern_err *err)

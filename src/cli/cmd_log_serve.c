@@ -71,7 +71,7 @@ static tern_status run(const void *values, const ti_operands *given, tern_err *e
         .listen = args->listen, .routes = routes, .user = dir, .hosts = "*", .origins = "*"};
     TI_TRY(ti_log_view_open(&view, dir, NULL, NULL, err));
     ti_log_view_close(view);
-    return ti_serve(&web, err);
+    return ti_serve(&web, "", err);
 }
 
 const ti_command ti_cmd_log_serve_dir = {

@@ -94,7 +94,7 @@ static tern_status serve(ti_witness *witness, const serve_args *args, tern_err *
                        .user = witness,
                        .hosts = args->host,
                        .stop = ended};
-    TI_TRY(ti_serve(&web, err));
+    TI_TRY(ti_serve(&web, "", err));
     return ti_witness_alive(witness)
                ? TERN_OK
                : ti_fail(err, TERN_IO, "witness", TI_NO_OFFSET,

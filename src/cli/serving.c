@@ -9,14 +9,14 @@ static bool interrupted(void *user)
     return ti_interrupted() != 0;
 }
 
-tern_status ti_serve(const ti_web_opts *opts, tern_err *err)
+tern_status ti_serve(const ti_web_opts *opts, const char *before, tern_err *err)
 {
     ti_web *web;
     ti_web_opts own = *opts;
     own.stop = own.stop ? own.stop : interrupted;
     ti_interrupt_catch(); /* whoever reads the address may send a signal at once */
     TI_TRY(ti_web_open(&web, &own, err));
-    ti_printf("%s\n", ti_web_url(web));
+    ti_printf("%s%s\n", before, ti_web_url(web));
     tern_status status = ti_out_finish(err);
     if (status == TERN_OK) {
         status = ti_web_run(web, err);
