@@ -2,13 +2,13 @@
 #include "jobs/queue.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "db/db.h"
 #include "jobs/queue_parts.h"
 
 enum { VERSION = 1, BUSY_MS = 30000 };
@@ -47,24 +47,7 @@ static const char schema[] =
 
 tern_status ti_queue_failed(const ti_queue *queue, int code, tern_err *err)
 {
-    tern_status status = TERN_IO;
-    switch (code & 0xff) { /* without its details */
-    case SQLITE_NOMEM:
-        status = TERN_NOMEM;
-        break;
-    case SQLITE_ERROR: /* another table than ours */
-    case SQLITE_SCHEMA:
-    case SQLITE_MISMATCH:
-    case SQLITE_CONSTRAINT:
-    case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
-        status = TERN_CORRUPT;
-        break;
-    default:
-        break;
-    }
-    return ti_fail(err, status, "jobs", TI_NO_OFFSET, "queue '%s': %s", queue->name,
-                   queue->db ? sqlite3_errmsg(queue->db) : sqlite3_errstr(code));
+    return ti_db_failed(queue->db, code, "jobs", "queue", queue->name, err);
 }
 
 static tern_status execute(ti_queue *queue, const char *sql, tern_err *err)
@@ -127,21 +110,6 @@ static tern_status close_to_others(const char *dir, tern_err *err)
     return TERN_OK;
 }
 
-/* SQLite would make it for everybody to read; what it puts beside it has the mode of this. */
-static tern_status make_private(const char *file, tern_err *err)
-{
-    int fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR);
-    if (fd < 0 || fchmod(fd, S_IRUSR | S_IWUSR) != 0) {
-        int problem = errno;
-        if (fd >= 0) {
-            close(fd);
-        }
-        return ti_fail_errno(err, problem, "jobs", "cannot write the queue '%s'", file);
-    }
-    close(fd);
-    return TERN_OK;
-}
-
 static tern_status make_tables(ti_queue *queue, tern_err *err)
 {
     int64_t version = 0;
@@ -169,7 +137,7 @@ static tern_status open_file(ti_queue *queue, const char *dir, tern_err *err)
         TI_TRY(close_to_others(dir, err));
         TI_TRY(ti_queue_path(&queue->file, dir, 0, "queue.db", err));
         queue->name = queue->file;
-        TI_TRY(make_private(queue->file, err));
+        TI_TRY(ti_db_make_private(queue->file, "jobs", "queue", err));
     }
     int code =
         sqlite3_open_v2(dir ? queue->file : ":memory:", &queue->db,
@@ -364,8 +332,8 @@ tern_status ti_queue_wake(ti_queue *queue, int64_t *wake_s, int64_t now_s, tern_
     };
     int64_t wake = INT64_MAX;
     for (size_t i = 0; i < sizeof questions / sizeof *questions; i++) {
-        int64_t at;
-        bool none;
+        int64_t at = 0;
+        bool none = false;
         TI_TRY(ask(queue, questions[i], now_s, &at, &none, err));
         wake = none || at > wake ? wake : at;
     }

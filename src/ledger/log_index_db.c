@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The index's table in SQLite. */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "db/db.h"
 #include "ledger/log_index_parts.h"
 
 /* SQLite's integers have 63 bits and a sign. */
@@ -17,24 +14,7 @@ static sqlite3_int64 signed_of(uint64_t value)
 
 static tern_status failed(const ti_index_db *db, int code, tern_err *err)
 {
-    tern_status status = TERN_IO;
-    switch (code & 0xff) { /* without its details */
-    case SQLITE_NOMEM:
-        status = TERN_NOMEM;
-        break;
-    case SQLITE_ERROR: /* another table than ours */
-    case SQLITE_SCHEMA:
-    case SQLITE_MISMATCH:
-    case SQLITE_CONSTRAINT:
-    case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
-        status = TERN_CORRUPT;
-        break;
-    default:
-        break;
-    }
-    return ti_fail(err, status, "log", TI_NO_OFFSET, "index '%s': %s", db->name,
-                   db->db ? sqlite3_errmsg(db->db) : sqlite3_errstr(code));
+    return ti_db_failed(db->db, code, "log", "index", db->name, err);
 }
 
 static tern_status execute(ti_index_db *db, const char *sql, tern_err *err)
@@ -43,26 +23,11 @@ static tern_status execute(ti_index_db *db, const char *sql, tern_err *err)
     return code == SQLITE_OK ? TERN_OK : failed(db, code, err);
 }
 
-/* SQLite would make it for everybody to read. */
-static tern_status make_private(const char *file, tern_err *err)
-{
-    int fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR);
-    if (fd < 0 || fchmod(fd, S_IRUSR | S_IWUSR) != 0) {
-        int problem = errno;
-        if (fd >= 0) {
-            close(fd);
-        }
-        return ti_fail_errno(err, problem, "log", "cannot write the index '%s'", file);
-    }
-    close(fd);
-    return TERN_OK;
-}
-
 tern_status ti_index_db_open(ti_index_db *out, const char *file, bool make, tern_err *err)
 {
     ti_index_db made = {.name = file ? file : "in memory"};
     if (file && make) {
-        TI_TRY(make_private(file, err));
+        TI_TRY(ti_db_make_private(file, "log", "index", err));
     }
     int code =
         sqlite3_open_v2(file ? file : ":memory:", &made.db,
