@@ -83,25 +83,12 @@ tern_status ti_systemd_timer(ti_buf *out, const ti_job *job, bool wake, tern_err
 /* --- Slurm ----------------------------------------------------------------------------------
  */
 
-static void add_shell_word(ti_buf *out, const char *word)
-{
-    ti_buf_addc(out, '\'');
-    for (const char *c = word; *c; c++) {
-        if (*c == '\'') {
-            ti_buf_adds(out, "'\\''");
-        } else {
-            ti_buf_addc(out, *c);
-        }
-    }
-    ti_buf_addc(out, '\'');
-}
-
 tern_status ti_slurm_script(ti_buf *out, const ti_batch_keeper *k, tern_err *err)
 {
     ti_buf_adds(out, "#!/bin/sh\nexec ");
-    add_shell_word(out, k->tern);
+    ti_job_add_quoted(out, k->tern);
     ti_buf_adds(out, " jobd --queue ");
-    add_shell_word(out, k->dir);
+    ti_job_add_quoted(out, k->dir);
     ti_buf_addf(out,
                 " --keep %lld --attempt $((${SLURM_RESTART_COUNT:-0} + 1))"
                 " ${SLURM_ARRAY_TASK_ID:+--task \"$SLURM_ARRAY_TASK_ID\"}\n",

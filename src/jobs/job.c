@@ -71,6 +71,19 @@ static bool is_plain(const char *word)
     return *word && word[strspn(word, plain)] == '\0';
 }
 
+void ti_job_add_quoted(ti_buf *out, const char *word)
+{
+    ti_buf_addc(out, '\'');
+    for (const char *c = word; *c; c++) {
+        if (*c == '\'') {
+            ti_buf_adds(out, "'\\''");
+        } else {
+            ti_buf_addc(out, *c);
+        }
+    }
+    ti_buf_addc(out, '\'');
+}
+
 void ti_job_add_command(ti_buf *out, const ti_job *job)
 {
     for (size_t at = 0; at < job->command_len; at += strlen(job->command + at) + 1) {
@@ -78,16 +91,8 @@ void ti_job_add_command(ti_buf *out, const ti_job *job)
         ti_buf_adds(out, at > 0 ? " " : "");
         if (is_plain(word)) {
             ti_buf_adds(out, word);
-            continue;
+        } else {
+            ti_job_add_quoted(out, word);
         }
-        ti_buf_addc(out, '\'');
-        for (const char *c = word; *c; c++) {
-            if (*c == '\'') {
-                ti_buf_adds(out, "'\\''");
-            } else {
-                ti_buf_addc(out, *c);
-            }
-        }
-        ti_buf_addc(out, '\'');
     }
 }

@@ -143,6 +143,9 @@ int64_t ti_job_latest_s(const ti_job *job, uint32_t ran_s);
 /* Makes a command of n words.  Errors: TERN_LIMIT, TERN_NOMEM. */
 tern_status ti_job_set_command(ti_job *job, char *const *words, size_t n, tern_err *err);
 
+/* Adds a word in single quotes, as a POSIX shell reads it. */
+void ti_job_add_quoted(ti_buf *out, const char *word);
+
 /* The command as a shell would take it, words quoted where they must be. */
 void ti_job_add_command(ti_buf *out, const ti_job *job);
 
