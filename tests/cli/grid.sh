@@ -5,38 +5,15 @@
 # built in.
 set -u
 here=$(dirname -- "$(readlink -f -- "$0")")
-if ! command -v python3 >/dev/null; then
-    echo "SKIPPED: python3 is not there"
-    exit 77
-fi
-work=$(mktemp -d)
-pid=
-trap '[ -z "$pid" ] || kill "$pid" 2>/dev/null; rm -rf "$work"' EXIT
-PATH=$TERN_BUILD:$PATH
-HOME=$work
-TERN_CACHE=$work/cache
-no_proxy='*'
+. "$here/replay.sh"
 LC_ALL=C.UTF-8
-export PATH HOME TERN_CACHE no_proxy LC_ALL
-unset http_proxy https_proxy all_proxy HTTPS_PROXY ALL_PROXY NO_COLOR TERN_ZONE XDG_CONFIG_HOME \
-    XDG_CACHE_HOME TERN_GRID_SOURCE TERN_GRID_FILE TERN_GRID_BASIS
-cd "$work" || exit 1
-python3 "$here/grid_server.py" "$work" 2>server.err &
-pid=$!
-tries=0
-while [ ! -e port ]; do
-    tries=$((tries + 1))
-    [ $tries -lt 300 ] || { echo "the server did not start"; cat server.err; exit 1; }
-    sleep 0.1
-done
-base=http://127.0.0.1:$(cat port)
+export LC_ALL
+replay
 TERN_ELECTRICITYMAPS_KEY=emaps-secret
 TERN_ENTSOE_KEY=entsoe-secret
 TERN_WATTTIME_USER=ann
 TERN_WATTTIME_PASSWORD=watt-secret
 export TERN_ELECTRICITYMAPS_KEY TERN_ENTSOE_KEY TERN_WATTTIME_USER TERN_WATTTIME_PASSWORD
-passed=0
-failed=0
 
 # mode NAME: from now on all services behave so.
 mode()
@@ -59,27 +36,6 @@ grid()
     got=$?
     cat out err >>seen
     check "exit status $got, not $wanted" [ $got -eq "$wanted" ]
-}
-
-# check WHAT COMMAND...: counts whether it succeeds.
-check()
-{
-    text=$1
-    shift
-    if "$@"; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        printf 'FAILED: %s: %s\n' "$what" "$text"
-        sed 's/^/  > /' out
-        sed 's/^/  ! /' err
-    fi
-}
-
-# says TEXT: stdout or stderr holds it.
-says()
-{
-    check "does not say '$1'" grep -qF -- "$1" out err
 }
 
 # lacks TEXT: neither holds it.

@@ -5,35 +5,12 @@
 # directory that tern was built in.
 set -u
 here=$(dirname -- "$(readlink -f -- "$0")")
-if ! command -v python3 >/dev/null; then
-    echo "SKIPPED: python3 is not there"
-    exit 77
-fi
-work=$(mktemp -d)
-pid=
-trap '[ -z "$pid" ] || kill "$pid" 2>/dev/null; rm -rf "$work"' EXIT
-PATH=$TERN_BUILD:$PATH
-HOME=$work
-TERN_CACHE=$work/cache
+. "$here/replay.sh"
 TZ=UTC0
-no_proxy='*'
 LC_ALL=C
 TERN_ELECTRICITYMAPS_KEY=emaps-secret
-export PATH HOME TERN_CACHE TZ no_proxy LC_ALL TERN_ELECTRICITYMAPS_KEY
-unset http_proxy https_proxy all_proxy HTTPS_PROXY ALL_PROXY NO_COLOR TERN_ZONE XDG_CONFIG_HOME \
-    XDG_CACHE_HOME TERN_GRID_SOURCE TERN_GRID_FILE TERN_GRID_BASIS
-cd "$work" || exit 1
-python3 "$here/grid_server.py" "$work" 2>server.err &
-pid=$!
-tries=0
-while [ ! -e port ]; do
-    tries=$((tries + 1))
-    [ $tries -lt 300 ] || { echo "the server did not start"; cat server.err; exit 1; }
-    sleep 0.1
-done
-base=http://127.0.0.1:$(cat port)
-passed=0
-failed=0
+export TZ LC_ALL TERN_ELECTRICITYMAPS_KEY
+replay
 
 mode()
 {
@@ -51,25 +28,6 @@ when()
     tern when "$@" --at 2026-01-01T12:12Z >out 2>err
     got=$?
     check "exit status $got, not $wanted" [ $got -eq "$wanted" ]
-}
-
-check()
-{
-    text=$1
-    shift
-    if "$@"; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        printf 'FAILED: %s: %s\n' "$what" "$text"
-        sed 's/^/  > /' out
-        sed 's/^/  ! /' err
-    fi
-}
-
-says()
-{
-    check "does not say '$1'" grep -qF -- "$1" out err
 }
 
 # --- a forecast: the server's grid is cleanest at midnight
