@@ -218,6 +218,7 @@ int main(int argc, char **argv)
          feed_forward = strstr("feed-forward", part);
     if (products) {
         bench_products(&b, kern);
+        bench_seed_loop(&b);
     }
     if (attention) {
         bench_attention(&b);

@@ -41,6 +41,9 @@ double bench_ratio(const bench *b, size_t slow, size_t fast);
 /* A packed matrix-vector product: of ternary, int8 and float32 weights (products.c). */
 void bench_products(bench *b, const ti_kern *kern);
 
+/* The same product by the loop of the first design note (seed.c). */
+void bench_seed_loop(bench *b);
+
 /* Layers of networks with one row (layers.c): attention at several lengths; the feed-forward
  * with some of its gates; both sparse products alone. */
 void bench_attention(bench *b);

@@ -98,6 +98,28 @@ class Ablation(unittest.TestCase):
             self.assertGreater(cost["modelled_uj"], 0)
             self.assertLessEqual(cost["us_quartiles"][0], cost["us_quartiles"][1])
 
+    def stub(self, body):
+        """A program in place of tern."""
+        path = self.path("stub")
+        with open(path, "w", encoding="ascii") as f:
+            f.write(f"#!/bin/sh\n{body}\n")
+        os.chmod(path, 0o700)
+        return path
+
+    def test_samples_stand_in_the_order_of_their_seeds(self):
+        with open(self.path("few.json"), "w", encoding="ascii") as f:
+            json.dump({**RECIPE, "samples": {"c.txt": {"first": 7, "count": 4}}}, f)
+        tern = self.stub('[ $8 = 7 ] && sleep 0.2; echo "$2 $8"')
+        self.call("samples", self.path("few.json"), "--model", "m.gguf", "--tern", tern)
+        with open(self.path("c.txt"), encoding="ascii") as f:
+            self.assertEqual(f.read(), "".join(f"-m {seed}\n<|endoftext|>\n"
+                                               for seed in (7, 8, 9, 10)))
+        os.unlink(self.path("c.txt"))
+        with self.assertRaisesRegex(SystemExit, "no such model"):
+            self.call("samples", self.path("few.json"), "--model", "m.gguf", "--tern",
+                      self.stub("echo no such model >&2; exit 4"))
+        self.assertFalse(os.path.exists(self.path("c.txt")))
+
     def test_unknown_arm_is_named(self):
         with self.assertRaisesRegex(ValueError, "no arm 'x'"):
             ablation.arms_of(self.recipe, ["x"])

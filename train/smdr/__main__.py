@@ -5,7 +5,7 @@ import json
 import os
 import sys
 
-from smdr import ablation, costs, corpus, export, parity, plot, report, texts, trainer
+from smdr import ablation, costs, corpus, export, parity, plot, report, samples, texts, trainer
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 DATA = os.environ.get("TERN_DATA", os.path.join(HERE, "..", "..", "shared", "data"))
@@ -82,6 +82,12 @@ def write_parity(args):
 
 def make_texts(args):
     texts.make(args.texts, args.source, args.attribution)
+
+
+def make_samples(args):
+    os.makedirs(args.texts, exist_ok=True)
+    for name, seeds in load_recipe(args.recipe)["samples"].items():
+        samples.write(args.tern, args.model, os.path.join(args.texts, name), **seeds)
 
 
 def make_arm(args):
@@ -174,6 +180,11 @@ def parse(argv):
     c.add_argument("--source", metavar="DIR",
                    help="a folder of clones of them (default: fetch the commits)")
     c.add_argument("--attribution", metavar="FILE", help="write whose texts they are")
+    c = commands.add_parser("samples", help="texts that a model writes, to train another one on")
+    c.set_defaults(call=make_samples)
+    c.add_argument("recipe", help="which texts, and the seeds for them")
+    c.add_argument("--model", required=True, help="who writes")
+    c.add_argument("--tern", required=True, help="the program that runs it")
     c = commands.add_parser("plot", help="draw the losses of runs")
     c.set_defaults(call=draw)
     c.add_argument("logs", nargs="+")
