@@ -22,6 +22,7 @@
 #define TERN_TERN_H
 
 #include "tern/embed.h"
+#include "tern/grammar.h"
 #include "tern/model.h"
 #include "tern/session.h"
 #include "tern/status.h"
