@@ -90,17 +90,21 @@ static void free_text(text *t)
 static tern_status count_bytes(text *t, const tern_model *model, const char *path,
                                tern_err *err)
 {
-    size_t at = 0;
+    size_t sum = 0, at = 0;
+    for (size_t i = 0; i < t->n; i++) {
+        size_t len;
+        (void)tern_model_token_bytes(model, t->tokens[i], &len);
+        sum += len;
+    }
     for (size_t i = 0; i < t->n; i++) {
         size_t len;
         const char *spelled = tern_model_token_bytes(model, t->tokens[i], &len);
-        bool matches = len <= t->size - at && memcmp(t->data + at, spelled, len) == 0;
-        if (!matches && i == 0 && len > 0 && spelled[0] == ' ' && len - 1 <= t->size &&
-            memcmp(t->data, spelled + 1, len - 1) == 0) {
-            matches = true;
+        if (at == 0 && sum == t->size + 1 && len > 0 && spelled[0] == ' ') {
+            spelled++;
             len--;
+            sum--;
         }
-        if (!matches) {
+        if (len > t->size - at || memcmp(t->data + at, spelled, len) != 0) {
             return ti_fail(err, TERN_UNSUPPORTED, module, at,
                            "'%s': the vocabulary cannot spell this text", path);
         }

@@ -14,6 +14,11 @@ $ tern eval -m tiny.gguf bytes
 >~ synthetic tiny-smdr, smdr; *
 >~ *.???? bits/byte (too short for an interval), *.???? nats/token, 28 bytes in * tokens, *.? tokens/s  bytes
 
+# SentencePiece's own blank before a text is no byte of it, the text's own is.
+$ printf ' once upon  a time' >blank; tern eval -m llama.gguf blank
+>~ synthetic tiny-llama, llama; *
+>~ *.???? bits/byte (too short for an interval), *.???? nats/token, 18 bytes in 14 tokens, *  blank
+
 $ tern eval -m tiny.gguf text bytes | tail -n 1
 >~ *.???? bits/byte (95 %: *), *.???? nats/token, 3198 bytes in * tokens, *  all
 
