@@ -27,6 +27,18 @@ void ti_map_close(ti_map *map);
  * end would raise SIGBUS.  Called before a mapping is read for a long time. */
 tern_status ti_map_check(const ti_map *map, const char *path, tern_err *err);
 
+/* What tells whether a file has changed. */
+typedef struct ti_file_state {
+    uint64_t device, inode, bytes;
+    int64_t modified_ns, changed_ns;
+} ti_file_state;
+
+/* Looks at a file.  Errors: TERN_IO. */
+tern_status ti_file_look(ti_file_state *out, const char *path, tern_err *err);
+
+/* True when nothing has changed. */
+bool ti_file_same(const ti_file_state *a, const ti_file_state *b);
+
 /* A file that appears under its name only when it is complete: it is written beside `path`,
  * synced, and renamed.  Abandoned, it leaves nothing. */
 typedef struct ti_out {

@@ -23,29 +23,6 @@ enum {
     DIGEST_HEX = 2 * TI_SHA256_BYTES
 };
 
-tern_status ti_file_look(ti_file_state *out, const char *path, tern_err *err)
-{
-    struct stat st;
-    const int64_t ns_per_s = 1000000000;
-    if (stat(path, &st) != 0) {
-        return ti_fail_errno(err, errno, "digest", "cannot stat '%s'", path);
-    }
-    *out = (ti_file_state){
-        .device = (uint64_t)st.st_dev,
-        .inode = (uint64_t)st.st_ino,
-        .bytes = (uint64_t)st.st_size,
-        .modified_ns = (int64_t)st.st_mtim.tv_sec * ns_per_s + st.st_mtim.tv_nsec,
-        .changed_ns = (int64_t)st.st_ctim.tv_sec * ns_per_s + st.st_ctim.tv_nsec,
-    };
-    return TERN_OK;
-}
-
-bool ti_file_same(const ti_file_state *a, const ti_file_state *b)
-{
-    return a->device == b->device && a->inode == b->inode && a->bytes == b->bytes &&
-           a->modified_ns == b->modified_ns && a->changed_ns == b->changed_ns;
-}
-
 /* --- the cache ------------------------------------------------------------------------------
  */
 

@@ -10,21 +10,8 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/stat.h>
 
-#include "base/err.h"
-
-/* What tells whether a file has changed. */
-typedef struct ti_file_state {
-    uint64_t device, inode, bytes;
-    int64_t modified_ns, changed_ns;
-} ti_file_state;
-
-/* Looks at a file.  Errors: TERN_IO. */
-tern_status ti_file_look(ti_file_state *out, const char *path, tern_err *err);
-
-/* True when nothing has changed. */
-bool ti_file_same(const ti_file_state *a, const ti_file_state *b);
+#include "base/file.h"
 
 /* The digest of a whole file, from the cache or else computed, with a progress bar.
  *   state  receives what the file was like; it was so before and after the reading

@@ -172,34 +172,61 @@ uint64_t ti_batch_bytes(const tern_batch *batch)
     return batch->bytes + sizeof *batch + ti_pool_threads(batch->pool) * sizeof *batch->threads;
 }
 
-/* Checks one item and counts its rows: those of its tokens, and of a token that was chosen but
- * not yet run. */
-static tern_status check_item(const tern_batch *batch, const tern_batch_item *items, size_t i,
-                              size_t *n_rows, tern_err *err)
+ti_pool *ti_batch_pool(tern_batch *batch)
 {
-    const tern_session *s = items[i].session;
+    return batch->pool;
+}
+
+/* --- steps ----------------------------------------------------------------------------------
+ */
+
+/* What a pass is made of: items as the public interface has them, or parts. */
+typedef struct plan {
+    const tern_batch_item *items;
+    const ti_batch_part *parts;
+    size_t n;
+} plan;
+
+static ti_batch_part part_of(const plan *p, size_t i)
+{
+    if (p->parts) {
+        return p->parts[i];
+    }
+    const tern_batch_item *item = &p->items[i];
+    return (ti_batch_part){
+        .session = item->session, .tokens = item->tokens, .n = item->n, .logits = true};
+}
+
+/* Checks one part and counts its rows: those of its tokens, and of a token that was chosen but
+ * not yet run. */
+static tern_status check_part(const tern_batch *batch, const plan *p, size_t i, size_t *n_rows,
+                              tern_err *err)
+{
+    ti_batch_part part = part_of(p, i);
+    const tern_session *s = part.session;
     if (s->model != batch->model) {
         return ti_fail(err, TERN_USAGE, module, TI_NO_OFFSET,
                        "item %zu: the session is of another model", i);
     }
     for (size_t j = 0; j < i; j++) {
-        if (items[j].session == s) {
+        if (part_of(p, j).session == s) {
             return ti_fail(err, TERN_USAGE, module, TI_NO_OFFSET,
                            "items %zu and %zu have the same session", j, i);
         }
     }
-    TI_TRY(ti_session_check_tokens(s, items[i].tokens, items[i].n, err));
-    TI_TRY(ti_session_settle(items[i].session, err));
-    *n_rows += items[i].n + (s->n_tokens - s->n_done);
+    if (p->items || part.n > 0 || s->n_done == s->n_tokens) {
+        TI_TRY(ti_session_check_tokens(s, part.tokens, part.n, err));
+    }
+    TI_TRY(ti_session_settle(part.session, err));
+    *n_rows += part.n + (s->n_tokens - s->n_done);
     return TERN_OK;
 }
 
-tern_status tern_batch_step(tern_batch *batch, const tern_batch_item *items, size_t n,
-                            tern_err *err)
+static tern_status run_plan(tern_batch *batch, const plan *p, tern_err *err)
 {
     size_t n_rows = 0, at = 0;
-    for (size_t i = 0; i < n; i++) {
-        TI_TRY(check_item(batch, items, i, &n_rows, err));
+    for (size_t i = 0; i < p->n; i++) {
+        TI_TRY(check_part(batch, p, i, &n_rows, err));
     }
     if (n_rows == 0) {
         return ti_fail(err, TERN_USAGE, module, TI_NO_OFFSET, "a step without tokens");
@@ -209,15 +236,30 @@ tern_status tern_batch_step(tern_batch *batch, const tern_batch_item *items, siz
                        "%zu tokens in a step, the batch was made for %u", n_rows,
                        batch->max_rows);
     }
-    for (size_t i = 0; i < n; i++) {
-        at += ti_session_rows(items[i].session, items[i].tokens, items[i].n, batch->rows + at);
-    }
-    for (size_t i = 0; i < n; i++) {
-        items[i].session->has_logits = false;
+    for (size_t i = 0; i < p->n; i++) {
+        ti_batch_part part = part_of(p, i);
+        at += ti_session_rows(part.session, part.tokens, part.n, batch->rows + at);
+        if (!part.logits) {
+            batch->rows[at - 1].logits = NULL;
+        }
+        part.session->has_logits = false;
     }
     TI_TRY(ti_forward(batch, batch->rows, n_rows, err));
-    for (size_t i = 0; i < n; i++) {
-        ti_session_commit(items[i].session, items[i].tokens, items[i].n);
+    for (size_t i = 0; i < p->n; i++) {
+        ti_batch_part part = part_of(p, i);
+        ti_session_commit(part.session, part.n > 0 ? part.tokens : NULL, part.n);
+        part.session->has_logits = part.logits;
     }
     return TERN_OK;
+}
+
+tern_status tern_batch_step(tern_batch *batch, const tern_batch_item *items, size_t n,
+                            tern_err *err)
+{
+    return run_plan(batch, &(plan){.items = items, .n = n}, err);
+}
+
+tern_status ti_batch_run(tern_batch *batch, const ti_batch_part *parts, size_t n, tern_err *err)
+{
+    return run_plan(batch, &(plan){.parts = parts, .n = n}, err);
 }

@@ -13,34 +13,32 @@ enum { DEFAULT_CONTEXT = 4096, DEFAULT_CHUNK = 512, MAX_CHUNK = 1 << 14 };
 
 /* --- creation ----------------------------------------------------------------------------- */
 
-/* Divides the cache between the layers; returns the number of vectors in *vectors. */
-static tern_status lay_out_kv(tern_session *s, uint64_t *vectors, tern_err *err)
+bool ti_kv_lay_out(ti_kv_layer *layers, const tern_model *model, uint32_t n_ctx,
+                   uint64_t *vectors)
 {
-    const ti_config *c = &s->model->config;
-    ti_kv *kv = &s->kv;
-    kv->layers = ti_arena_calloc(&s->arena, c->n_layer, sizeof *kv->layers);
-    if (!kv->layers) {
-        return ti_fail_nomem(err, module, c->n_layer * sizeof *kv->layers, "a list of layers");
-    }
+    const ti_config *c = &model->config;
+    bool has_ring = false;
     *vectors = 0;
     for (uint32_t l = 0; l < c->n_layer; l++) {
-        const ti_pattern *p = ti_pattern_of(s->model, l);
-        uint64_t ring = (uint64_t)ti_pattern_reach(p, s->n_ctx) + TI_KV_STEP - 1;
-        ti_kv_layer *layer = &kv->layers[l];
-        *layer = (ti_kv_layer){
-            .first = (size_t)*vectors, .rows = s->n_ctx, .linear = s->n_ctx, .ring = 1};
-        if (p->first && p->sinks + ring < s->n_ctx) {
-            layer->linear = p->sinks;
-            layer->ring = (uint32_t)ring;
-            layer->rows = p->sinks + (size_t)ring;
-            kv->has_ring = true;
+        const ti_pattern *p = ti_pattern_of(model, l);
+        uint64_t ring = (uint64_t)ti_pattern_reach(p, n_ctx) + TI_KV_STEP - 1;
+        ti_kv_layer layer = {
+            .first = (size_t)*vectors, .rows = n_ctx, .linear = n_ctx, .ring = 1};
+        if (p->first && p->sinks + ring < n_ctx) {
+            layer.linear = p->sinks;
+            layer.ring = (uint32_t)ring;
+            layer.rows = p->sinks + (size_t)ring;
+            has_ring = true;
         }
-        *vectors += layer->rows * c->n_head_kv; /* 2^24 * 2^10 * 2^10 at most */
+        *vectors += layer.rows * c->n_head_kv; /* 2^24 * 2^10 * 2^10 at most */
+        if (layers) {
+            layers[l] = layer;
+        }
     }
-    return TERN_OK;
+    return has_ring;
 }
 
-static tern_status create_kv(tern_session *s, tern_kv_type type, tern_err *err)
+tern_status ti_kv_create(tern_session *s, tern_kv_type type, tern_err *err)
 {
     const ti_config *c = &s->model->config;
     ti_kv *kv = &s->kv;
@@ -49,7 +47,11 @@ static tern_status create_kv(tern_session *s, tern_kv_type type, tern_err *err)
     kv->stride = ti_round_up(c->head_dim, TI_LANES);
     kv->n_ctx = s->n_ctx;
     uint64_t vectors, numbers, bytes, scales = 0;
-    TI_TRY(lay_out_kv(s, &vectors, err));
+    kv->layers = ti_arena_calloc(&s->arena, c->n_layer, sizeof *kv->layers);
+    if (!kv->layers) {
+        return ti_fail_nomem(err, module, c->n_layer * sizeof *kv->layers, "a list of layers");
+    }
+    kv->has_ring = ti_kv_lay_out(kv->layers, s->model, s->n_ctx, &vectors);
     if (!ti_mul_u64(vectors, kv->stride * width, &numbers) || numbers > PTRDIFF_MAX / 8) {
         return ti_fail(err, TERN_LIMIT, module, TI_NO_OFFSET,
                        "a context of %u tokens is too large", s->n_ctx);
@@ -75,27 +77,28 @@ static tern_status create_kv(tern_session *s, tern_kv_type type, tern_err *err)
 
 /* Angles p / base^(2i/n) (Su et al. 2021, equation 15), in double by own code, so that the
  * table has the same bits everywhere. */
-static tern_status create_rope(tern_session *s, tern_err *err)
+tern_status ti_rope_create(ti_rope *out, const tern_model *model, uint32_t n_ctx,
+                           ti_arena *arena, tern_err *err)
 {
-    const ti_config *c = &s->model->config;
+    const ti_config *c = &model->config;
     size_t half = c->rope_dim / 2;
-    s->rope.cosine = ti_arena_calloc(&s->arena, (size_t)s->n_ctx * half, sizeof(float));
-    s->rope.sine = ti_arena_calloc(&s->arena, (size_t)s->n_ctx * half, sizeof(float));
-    if (!s->rope.cosine || !s->rope.sine) {
-        return ti_fail_nomem(err, module, (uint64_t)s->n_ctx * half * 2 * sizeof(float),
+    out->cosine = ti_arena_calloc(arena, (size_t)n_ctx * half, sizeof(float));
+    out->sine = ti_arena_calloc(arena, (size_t)n_ctx * half, sizeof(float));
+    if (!out->cosine || !out->sine) {
+        return ti_fail_nomem(err, module, (uint64_t)n_ctx * half * 2 * sizeof(float),
                              "rotation tables");
     }
     double ln_base = ti_log((double)c->rope_base);
     for (size_t i = 0; i < half; i++) {
         double frequency = ti_exp(-2.0 * (double)i / (double)c->rope_dim * ln_base);
-        if (s->model->rope_factors) {
-            frequency = frequency / (double)s->model->rope_factors[i];
+        if (model->rope_factors) {
+            frequency = frequency / (double)model->rope_factors[i];
         }
-        for (size_t p = 0; p < s->n_ctx; p++) {
+        for (size_t p = 0; p < n_ctx; p++) {
             double sine, cosine;
             ti_sincos((double)p * frequency, &sine, &cosine);
-            s->rope.cosine[p * half + i] = (float)cosine;
-            s->rope.sine[p * half + i] = (float)sine;
+            out->cosine[p * half + i] = (float)cosine;
+            out->sine[p * half + i] = (float)sine;
         }
     }
     return TERN_OK;
@@ -112,8 +115,8 @@ static tern_status create_rest(tern_session *s, const tern_session_opts *opts, t
     }
     const tern_sampler_opts greedy = {0};
     TI_TRY(ti_sampler_init(&s->sampler, &greedy, err));
-    TI_TRY(create_rope(s, err));
-    TI_TRY(create_kv(s, opts->kv, err));
+    TI_TRY(ti_rope_create(&s->rope, s->model, s->n_ctx, &s->arena, err));
+    TI_TRY(ti_kv_create(s, opts->kv, err));
     return ti_batch_new(&s->batch, s->model, opts->threads, s->chunk, s->n_ctx, err);
 }
 
@@ -161,7 +164,9 @@ tern_status tern_session_create(tern_session **out, const tern_model *model,
 void tern_session_destroy(tern_session *session)
 {
     if (session) {
-        tern_batch_destroy(session->batch);
+        if (!session->guest) {
+            tern_batch_destroy(session->batch);
+        }
         ti_free_pages(session->kv.memory, session->kv.bytes);
         ti_arena_free(&session->arena);
         free(session);
@@ -171,7 +176,7 @@ void tern_session_destroy(tern_session *session)
 uint64_t tern_session_bytes(const tern_session *session)
 {
     return sizeof *session + session->arena.bytes + session->kv.bytes +
-           ti_batch_bytes(session->batch);
+           (session->guest ? 0 : ti_batch_bytes(session->batch));
 }
 
 void tern_session_set_trace(tern_session *session, tern_trace_fn fn, void *user)

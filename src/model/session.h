@@ -60,7 +60,8 @@ typedef struct ti_rope {
 
 struct tern_session {
     const tern_model *model;
-    tern_batch *batch; /* private */
+    tern_batch *batch; /* private, or that of its home */
+    bool guest;        /* batch, rope and sampler_scratch are its home's */
     uint32_t n_ctx, chunk;
     tern_token *tokens; /* [n_ctx] */
     size_t n_tokens;    /* tokens of the session */
@@ -125,10 +126,88 @@ size_t ti_session_rows(tern_session *s, const tern_token *tokens, size_t n, ti_r
  * already), its logits are valid. */
 void ti_session_commit(tern_session *s, const tern_token *tokens, size_t n);
 
+/* Positions [from, to) of a layer. */
+typedef struct ti_kv_part {
+    size_t from, to;
+} ti_kv_part;
+
+/* What a query at n - 1 or later can see of n positions: the first ones, and of a ring its last
+ * ones. */
+static inline void ti_kv_parts(ti_kv_part parts[2], const ti_kv_layer *layer, size_t n)
+{
+    size_t linear = n < layer->linear ? n : layer->linear;
+    size_t reach = layer->ring - TI_KV_STEP + 1; /* of a ring; else the second part is empty */
+    parts[0] = (ti_kv_part){0, linear};
+    parts[1] = (ti_kv_part){n - linear > reach ? n - reach : linear, n};
+}
+
 /* Room for max_rows rows, for callers of ti_forward(). */
 ti_row *ti_batch_rows(tern_batch *batch);
 
 /* Bytes that a batch holds. */
 uint64_t ti_batch_bytes(const tern_batch *batch);
+
+/* The threads of a batch, for other work between two passes. */
+ti_pool *ti_batch_pool(tern_batch *batch);
+
+/* One session's part of a pass.  The tokens that it holds and has not run go first. */
+typedef struct ti_batch_part {
+    tern_session *session;    /* not twice in one pass */
+    const tern_token *tokens; /* [n] to append, the caller's */
+    size_t n;                 /* may be 0 when a token waits */
+    bool logits;              /* whether those after the last one are wanted */
+} ti_batch_part;
+
+/* tern_batch_step() with parts. */
+tern_status ti_batch_run(tern_batch *batch, const ti_batch_part *parts, size_t n,
+                         tern_err *err);
+
+/* --- many sessions of one thread (home.c) --------------------------------------------------
+ */
+
+/* What sessions that one thread advances need only once: threads and scratch for passes of
+ * max_rows, and tables for up to n_ctx tokens. */
+typedef struct ti_home {
+    const tern_model *model;
+    tern_batch *batch;
+    ti_rope rope;
+    uint32_t n_ctx;
+    ti_arena arena;
+} ti_home;
+
+/* Creates a home.  n_ctx is at most what the model was trained for.  Errors: those of
+ * tern_batch_create(). */
+tern_status ti_home_create(ti_home *out, const tern_model *model, uint32_t threads,
+                           uint32_t max_rows, uint32_t n_ctx, tern_err *err);
+
+/* Frees it; its sessions are gone.  A zeroed one is allowed. */
+void ti_home_destroy(ti_home *home);
+
+/* Creates a session of up to n_ctx <= home->n_ctx tokens that has nothing of its own but
+ * tokens, cache and logits.  It has no scratch for a sampler: who calls tern_session_next()
+ * sets session->sampler_scratch before (ti_sampler_scratch_bytes()).  Errors: TERN_NOMEM. */
+tern_status ti_home_session(tern_session **out, const ti_home *home, uint32_t n_ctx,
+                            tern_kv_type kv, tern_err *err);
+
+/* Bytes that such a session holds; UINT64_MAX where they do not fit 64 bits. */
+uint64_t ti_home_session_bytes(const ti_home *home, uint32_t n_ctx, tern_kv_type kv);
+
+/* Gives `to`, which is empty, the first n tokens of `from` with their keys and values (n <=
+ * those that from has run, and what `to` holds; same model and kind of cache), and the logits
+ * if they are those after the n-th: the bits that running them gives.  Cost: a copy. Returns n,
+ * or 0 when `from` does not have all that is needed any more; `to` stays empty. */
+size_t ti_session_adopt(tern_session *to, const tern_session *from, size_t n);
+
+/* --- insides that home.c shares ------------------------------------------------------------
+ */
+
+tern_status ti_rope_create(ti_rope *out, const tern_model *model, uint32_t n_ctx,
+                           ti_arena *arena, tern_err *err);
+tern_status ti_kv_create(tern_session *s, tern_kv_type type, tern_err *err);
+
+/* Divides a cache of n_ctx tokens between the layers [n_layer]; returns the number of vectors
+ * in *vectors, and whether a layer has a ring. */
+bool ti_kv_lay_out(ti_kv_layer *layers, const tern_model *model, uint32_t n_ctx,
+                   uint64_t *vectors);
 
 #endif

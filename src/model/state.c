@@ -71,25 +71,10 @@ static void pad8(sink *s, size_t written)
     put(s, zeros, (8 - written % 8) % 8);
 }
 
-/* Positions [from, to) of a layer. */
-typedef struct part {
-    size_t from, to;
-} part;
-
-/* What is saved of n positions: the first ones, and of a ring those that a query at n - 1 or
- * later can see. */
-static void parts_of(part parts[2], const ti_kv_layer *layer, size_t n)
-{
-    size_t linear = n < layer->linear ? n : layer->linear;
-    size_t reach = layer->ring - TI_KV_STEP + 1; /* of a ring; else the second part is empty */
-    parts[0] = (part){0, linear};
-    parts[1] = (part){n - linear > reach ? n - reach : linear, n};
-}
-
 static size_t n_saved(const ti_kv_layer *layer, size_t n)
 {
-    part parts[2];
-    parts_of(parts, layer, n);
+    ti_kv_part parts[2];
+    ti_kv_parts(parts, layer, n);
     return parts[0].to - parts[0].from + parts[1].to - parts[1].from;
 }
 
@@ -100,8 +85,8 @@ static void put_head(sink *s, const ti_kv *kv, const ti_kv_layer *layer, size_t 
     size_t width = kv->type == TERN_KV_F16 ? sizeof(uint16_t) : sizeof(int8_t);
     const float *scale = keys ? kv->k_scale : kv->v_scale;
     const uint8_t *data = keys ? kv->k : kv->v;
-    part parts[2];
-    parts_of(parts, layer, n);
+    ti_kv_part parts[2];
+    ti_kv_parts(parts, layer, n);
     for (size_t i = 0; scale && i < 2; i++) {
         for (size_t p = parts[i].from; p < parts[i].to; p++) {
             put(s, scale + index + ti_kv_row(layer, p), sizeof *scale);
@@ -218,8 +203,8 @@ static const uint8_t *get_head(const uint8_t *from, const ti_kv *kv, const ti_kv
     size_t width = kv->type == TERN_KV_F16 ? sizeof(uint16_t) : sizeof(int8_t);
     float *scale = keys ? kv->k_scale : kv->v_scale;
     uint8_t *data = keys ? kv->k : kv->v;
-    part parts[2];
-    parts_of(parts, layer, n);
+    ti_kv_part parts[2];
+    ti_kv_parts(parts, layer, n);
     for (size_t i = 0; scale && i < 2; i++) {
         for (size_t p = parts[i].from; p < parts[i].to; p++, from += sizeof *scale) {
             memcpy(scale + index + ti_kv_row(layer, p), from, sizeof *scale);

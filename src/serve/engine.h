@@ -91,17 +91,6 @@ void ti_serve_give_back(ti_serve_engine *engine);
 
 /* --- a request ---------------------------------------------------------------------------- */
 
-/* What may come next: a grammar, seen from the engine (model/grammar.h fits).  State is one for
- * each choice and the requester's; used by one thread at a time, some thread of the engine. */
-typedef struct ti_serve_mask {
-    /* Sets logits[i] of every token that may not come to -FLT_MAX, [n_vocab].  False = the text
-     * is complete and nothing may follow: the choice ends, TI_SERVE_STOP. */
-    bool (*mask)(void *state, float *logits, size_t n_vocab);
-    /* A token was chosen. */
-    void (*accept)(void *state, tern_token token);
-    void *const *states; /* [choices] */
-} ti_serve_mask;
-
 typedef struct ti_serve_bias {
     tern_token token;
     float bias; /* added to its logit */
@@ -110,7 +99,7 @@ typedef struct ti_serve_bias {
 typedef struct ti_serve_event ti_serve_event;
 
 /* What is asked.  Zero-initialise.  Everything is copied by ti_serve_submit(), but for what
- * `user` and `mask` point to, which live until DONE. */
+ * `user` and `grammar` point to, which live until DONE. */
 typedef struct ti_serve_request {
     /* The prompt, one of three: tokens; messages, written as the model's chat template has them
      * (the safe way: markers in them are text); text. */
@@ -132,7 +121,9 @@ typedef struct ti_serve_request {
     uint32_t n_top;      /* ... and of so many of the likeliest beside it, at most 20 */
     bool ignore_end;     /* go on after tokens that end an answer */
     bool private_prompt; /* neither use what is kept of others nor keep anything */
-    ti_serve_mask mask;  /* mask.mask NULL = none */
+    /* What the answers must look like (tern/grammar.h); NULL = anything.  When no more tokens
+     * are left than a whole text needs, the answer is led to its end. */
+    const struct tern_grammar *grammar;
 
     void *user; /* of the two functions below */
     /* Returns false when the answer is not wanted any more: like a cancel. */
@@ -208,8 +199,8 @@ struct ti_serve_event {
     ti_str text; /* TEXT and END: whole UTF-8 characters that no stop sequence can take back;
                     may be empty in a TEXT with a logprob, and in END */
     tern_token token; /* TEXT: the one that was just chosen.  Text of it may come later */
-    bool has_logprob; /* of that token, by the model alone: before penalties, biases, mask and
-                         temperature */
+    bool has_logprob; /* of that token, by the model alone: before penalties, biases, grammar
+                         and temperature */
     ti_serve_top logprob;
     const ti_serve_top *top; /* [n_top], likeliest first */
     size_t n_top;
