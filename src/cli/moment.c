@@ -11,6 +11,7 @@
 
 #include "carbon/stamp.h"
 #include "carbon/units.h"
+#include "cli/out.h"
 
 enum { MINUTE_S = 60, WEEK_DAYS = 7, EPOCH_WEEKDAY = 4 /* 1970-01-01 was a Thursday */ };
 
@@ -54,26 +55,46 @@ static int64_t change_between(int64_t low, int64_t high)
     return high;
 }
 
-/* The first moment at which the local clock shows `clock_s` (as if it were UTC), or the moment
- * at which it jumps over that. */
-static int64_t moment_of(int64_t clock_s)
+/* The moment at which the local clock shows `clock_s` (as if it were UTC), or jumps over it.
+ * Where it shows that twice: the first, unless only the second is after `after_s`. */
+static int64_t moment_of(int64_t clock_s, const ti_moment_ask *ask)
 {
     int64_t before = clock_s - ti_local_offset(clock_s - TI_DAY_S);
     int64_t after = clock_s - ti_local_offset(clock_s + TI_DAY_S);
     int64_t first = before < after ? before : after, second = before < after ? after : before;
-    if (shown(first) == clock_s) {
-        return first;
+    bool has_first = shown(first) == clock_s, has_second = shown(second) == clock_s;
+    ti_moment_clock how = TI_CLOCK_ONCE;
+    int64_t moment = has_first ? first : second;
+    if (has_first && has_second && first != second) {
+        bool is_second = first <= ask->after_s && second > ask->after_s;
+        how = is_second ? TI_CLOCK_SECOND : TI_CLOCK_FIRST;
+        moment = is_second ? second : first;
+    } else if (!has_first && !has_second) {
+        how = TI_CLOCK_SKIPPED;
+        moment = change_between(clock_s - TI_DAY_S, clock_s + TI_DAY_S);
     }
-    if (shown(second) == clock_s) {
-        return second;
+    if (ask->clock) {
+        *ask->clock = how;
     }
-    return change_between(clock_s - TI_DAY_S, clock_s + TI_DAY_S);
+    return moment;
 }
 
 /* Start of the local day that holds a moment, as the clock shows it. */
 static int64_t day_of(int64_t time_s)
 {
     return ti_stamp_floor(shown(time_s), TI_DAY_S);
+}
+
+/* The next moment at which the clock shows that time of a day.  The day before counts as well:
+ * where clocks go back over midnight, its end comes again. */
+static int64_t next_shown(int64_t clock_s, const ti_moment_ask *ask)
+{
+    int64_t moment, day_s = day_of(ask->after_s) - TI_DAY_S;
+    do {
+        moment = moment_of(day_s + clock_s, ask);
+        day_s += TI_DAY_S;
+    } while (moment <= ask->after_s);
+    return moment;
 }
 
 static int weekday_of(int64_t day_s)
@@ -193,27 +214,56 @@ const char *ti_length_text(char out[TI_LENGTH_TEXT], int64_t length_s)
 
 /* --- moments ------------------------------------------------------------------------------ */
 
-/* Reads "18:00", "6:30", "18:00:30" of `len` bytes into seconds of the day. */
-static bool clock_of(int64_t *out, const char *text, size_t len)
+/* Reads up to three numbers with colons between them; returns how many, 0 for what is none. */
+static size_t numbers(unsigned part[3], const char *text, size_t len)
 {
-    unsigned part[3] = {0, 0, 0};
     size_t at = 0, n = 0;
-    for (; n < 3 && at < len; n++) {
+    while (n < 3 && at < len) {
         size_t digits = span(text + at, len - at, "0123456789");
         if (digits == 0 || digits > 2 || (n > 0 && digits != 2)) {
-            return false;
+            return 0;
         }
+        part[n] = 0;
         for (size_t i = 0; i < digits; i++) {
             part[n] = part[n] * 10 + (unsigned)(text[at + i] - '0');
         }
         at += digits;
+        n++;
         if (at < len && text[at++] != ':') {
-            return false;
+            return 0;
         }
     }
-    bool ends_well = len > 0 && text[len - 1] != ':';
+    return at == len && len > 0 && text[len - 1] != ':' ? n : 0;
+}
+
+/* Reads "18:00", "6:30", "18:00:30", "6pm", "6:30 pm", "noon", "midnight" of `len` bytes into
+ * seconds of the day. */
+static bool clock_of(int64_t *out, const char *text, size_t len)
+{
+    enum { NOON = 12, HOURS = 24, SIXTY = 60 };
+    unsigned part[3] = {0, 0, 0};
+    if ((len == 4 && strncasecmp(text, "noon", len) == 0) ||
+        (len == 8 && strncasecmp(text, "midnight", len) == 0)) {
+        *out = len == 4 ? NOON * TI_HOUR_S : 0;
+        return true;
+    }
+    bool am = len > 2 && strncasecmp(text + len - 2, "am", 2) == 0;
+    bool pm = len > 2 && strncasecmp(text + len - 2, "pm", 2) == 0;
+    if (am || pm) {
+        len -= 2;
+        len -= text[len - 1] == ' ';
+    }
+    size_t n = numbers(part, text, len);
+    if (am || pm) {
+        if (n == 0 || part[0] < 1 || part[0] > NOON) {
+            return false;
+        }
+        part[0] = part[0] % NOON + (pm ? NOON : 0);
+    } else if (n < 2) {
+        return false;
+    }
     *out = (int64_t)part[0] * TI_HOUR_S + part[1] * MINUTE_S + part[2];
-    return n >= 2 && at == len && ends_well && part[0] < 24 && part[1] < 60 && part[2] < 60;
+    return part[0] < HOURS && part[1] < SIXTY && part[2] < SIXTY;
 }
 
 /* The day that a word names, today or later.  *weekly: a day of the week, which comes again. */
@@ -254,9 +304,9 @@ static bool day_and_clock(int64_t *out, const char *text, const ti_moment_ask *a
     if (*rest && !clock_of(&clock_s, rest, strlen(rest))) {
         return false;
     }
-    *out = moment_of(day_s + clock_s);
+    *out = moment_of(day_s + clock_s, ask);
     if (weekly && *out <= ask->after_s) {
-        *out = moment_of(day_s + WEEK_DAYS * TI_DAY_S + clock_s);
+        *out = moment_of(day_s + WEEK_DAYS * TI_DAY_S + clock_s, ask);
     }
     return true;
 }
@@ -272,11 +322,11 @@ static bool date(int64_t *out, const char *text, const ti_moment_ask *ask)
     }
     if (len == DATE) {
         clock_s = ask->day_begins ? 0 : shown(ask->now_s) - day_of(ask->now_s);
-        *out = moment_of(as_utc + clock_s);
+        *out = moment_of(as_utc + clock_s, ask);
     } else if (strpbrk(text + DATE + 1, "Zz+-")) {
         *out = as_utc;
     } else {
-        *out = moment_of(as_utc);
+        *out = moment_of(as_utc, ask);
     }
     return true;
 }
@@ -284,25 +334,37 @@ static bool date(int64_t *out, const char *text, const ti_moment_ask *ask)
 tern_status ti_moment_parse(int64_t *time_s, const char *text, const ti_moment_ask *ask,
                             tern_err *err)
 {
-    int64_t clock_s, day_s;
+    int64_t clock_s;
     uint32_t length_s;
     size_t len = strlen(text);
+    if (ask->clock) {
+        *ask->clock = TI_CLOCK_ONCE;
+    }
     if (strcasecmp(text, "now") == 0) {
         *time_s = ask->now_s;
     } else if (clock_of(&clock_s, text, len)) {
-        day_s = day_of(ask->after_s);
-        *time_s = moment_of(day_s + clock_s);
-        if (*time_s <= ask->after_s) {
-            *time_s = moment_of(day_s + TI_DAY_S + clock_s);
-        }
+        *time_s = next_shown(clock_s, ask);
     } else if (ti_length_parse(&length_s, text, len, ask->what, NULL) == TERN_OK) {
         *time_s = ask->now_s + length_s;
     } else if (!day_and_clock(time_s, text, ask) && !date(time_s, text, ask)) {
         return ti_fail(err, TERN_USAGE, "time", TI_NO_OFFSET,
-                       "%s: '%.40s' is not as 18:00, 'tomorrow 9:00', 12h or 2026-01-31T12:00Z",
+                       "%s: '%.40s' is not as 18:00, 6pm, noon, midnight, 'tomorrow 9:00', "
+                       "'fri 9:00', 12h or 2026-01-31T12:00Z",
                        ask->what, text);
     }
     return TERN_OK;
+}
+
+void ti_moment_hint(const ti_moment_ask *ask, const char *text, int64_t time_s)
+{
+    char moment[TI_MOMENT_TEXT];
+    ti_moment_text(moment, time_s, ask->now_s);
+    if (*ask->clock == TI_CLOCK_SKIPPED) {
+        ti_hint("%s: clocks skip '%.40s' on that day: %s is meant", ask->what, text, moment);
+    } else if (*ask->clock != TI_CLOCK_ONCE) {
+        ti_hint("%s: clocks show '%.40s' twice on that day: the %s is meant, %s", ask->what,
+                text, *ask->clock == TI_CLOCK_FIRST ? "first" : "second", moment);
+    }
 }
 
 /* --- writing ------------------------------------------------------------------------------ */

@@ -2,9 +2,9 @@
 /* cli/moment.h - moments and lengths of time as people type and read them.
  *
  * Words mean local time: the zone of TZ, else the machine's, with its clock changes.  A clock
- * time that a day has twice is the first of the two, and one that it skips is the moment of
- * the change: both are never later than what was meant, so that no deadline is missed.  Inside,
- * everything is seconds of UTC. */
+ * time that a day has twice is the first of the two that is still to come, and one that it
+ * skips is the moment of the change: both are never later than what was meant, so that no
+ * deadline is missed.  Inside, everything is seconds of UTC. */
 #ifndef TI_CLI_MOMENT_H
 #define TI_CLI_MOMENT_H
 
@@ -21,16 +21,26 @@ enum {
     TI_LENGTH_MAX_S = 366 * 86400
 };
 
+/* What happened to a clock's time on a day on which clocks change. */
+typedef enum ti_moment_clock {
+    TI_CLOCK_ONCE = 0, /* nothing */
+    TI_CLOCK_FIRST,    /* it is shown twice: this is the first */
+    TI_CLOCK_SECOND,   /* ... the second, the first being over */
+    TI_CLOCK_SKIPPED   /* it is not shown: this is the moment of the change */
+} ti_moment_clock;
+
 /* How a moment is to be understood. */
 typedef struct ti_moment_ask {
     const char *what; /* the option's name, for messages */
     int64_t now_s;    /* lengths count from here */
     int64_t after_s;  /* "18:00" is the next one after this; days count from its date */
     bool day_begins;  /* a day without a time is its first moment, else the time of now_s */
+    ti_moment_clock *clock; /* receives what clock changes did to it; or NULL */
 } ti_moment_ask;
 
 /* Reads a moment:
- *     18:00, 6:30:00             the next time that the clock shows it
+ *     18:00, 6:30:00, 6pm        the next time that the clock shows it
+ *     noon, midnight             the same, of 12:00 and 0:00
  *     tomorrow 18:00, fri 9:00   today, tomorrow, or the next such day of the week
  *     tomorrow, friday           see day_begins
  *     2026-11-23 18:00           a date (a T may stand for the blank) in local time
@@ -40,6 +50,10 @@ typedef struct ti_moment_ask {
  * Errors: TERN_USAGE, with what is allowed. */
 tern_status ti_moment_parse(int64_t *time_s, const char *text, const ti_moment_ask *ask,
                             tern_err *err);
+
+/* Tells people what clock changes did to `text`, which ask->clock (not NULL) holds; quiet where
+ * they did nothing. */
+void ti_moment_hint(const ti_moment_ask *ask, const char *text, int64_t time_s);
 
 /* Reads a length of `len` bytes: one or more numbers, each with s, min, m, h, d or w behind
  * it ("90min", "1.5h", "1h30min"), or ISO 8601 ("PT1H30M").

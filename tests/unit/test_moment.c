@@ -78,6 +78,14 @@ static void words_mean_local_time(void **state)
     is("2026-11-22T09:18Z", "2026-12-01T18:00-05:00", "2026-12-01T23:00Z");
     is("2026-11-22T09:18Z", "2026-12-01", "2026-12-01T09:18Z");
     is("2026-11-22T09:18Z", "now", "2026-11-22T09:18Z");
+    is("2026-11-22T09:18Z", "6pm", "2026-11-22T17:00Z");
+    is("2026-11-22T09:18Z", "6:30 PM", "2026-11-22T17:30Z");
+    is("2026-11-22T09:18Z", "12am", "2026-11-22T23:00Z");
+    is("2026-11-22T09:18Z", "12pm", "2026-11-22T11:00Z");
+    is("2026-11-22T09:18Z", "noon", "2026-11-22T11:00Z");
+    is("2026-11-22T09:18Z", "Midnight", "2026-11-22T23:00Z");
+    is("2026-11-22T09:18Z", "tomorrow 6am", "2026-11-23T05:00Z");
+    is("2026-11-22T09:18Z", "fri noon", "2026-11-27T11:00Z");
     is("2026-11-22T09:18Z", "12h", "2026-11-22T21:18Z");
     is("2026-11-22T09:18Z", "1d 30min", "2026-11-23T09:48Z");
 }
@@ -99,10 +107,15 @@ static void clocks_change(void **state)
     is("2026-10-24T20:00Z", "2:30", "2026-10-25T00:30Z");
     is("2026-10-24T20:00Z", "3:00", "2026-10-25T02:00Z");
     is("2026-10-24T10:00Z", "tomorrow", "2026-10-25T11:00Z"); /* 25 hours */
-    /* In the hour that comes again, 2:30 was shown half an hour ago: the next one is
-     * tomorrow's, unless one says which. */
+    /* In the hour that comes again the first 2:30 is over: the second is the next one. */
     is("2026-10-25T01:00Z", "2026-10-25T02:30+01:00", "2026-10-25T01:30Z");
-    is("2026-10-25T01:00Z", "2:30", "2026-10-26T01:30Z");
+    is("2026-10-25T01:00Z", "2:30", "2026-10-25T01:30Z");
+    is("2026-10-25T01:00Z", "2:30am", "2026-10-25T01:30Z");
+    is("2026-10-25T01:00Z", "today 2:30", "2026-10-25T01:30Z");
+    is("2026-10-25T01:00Z", "sunday 2:30", "2026-10-25T01:30Z");
+    is("2026-10-25T01:00Z", "2026-10-25 02:30", "2026-10-25T01:30Z");
+    is("2026-10-25T00:45Z", "2:30", "2026-10-25T01:30Z"); /* it is 2:45, for the first time */
+    is("2026-10-25T01:30Z", "2:30", "2026-10-26T01:30Z"); /* both are over */
 
     in_zone(NEW_YORK);
     is("2026-03-08T05:00Z", "2:30", "2026-03-08T07:00Z");
@@ -112,6 +125,38 @@ static void clocks_change(void **state)
     is("2026-04-04T12:00Z", "1:45", "2026-04-04T14:45Z");
     in_zone("UTC0");
     is("2026-03-28T20:00Z", "2:30", "2026-03-29T02:30Z");
+    in_zone("GMT0BST,M3.5.0/1,M10.5.0");
+    is("2024-10-27T00:50Z", "01:45", "2024-10-27T01:45Z");
+    is("2024-03-31T00:30Z", "01:30", "2024-03-31T01:00Z");
+    is("2024-03-31T01:00Z", "01:30", "2024-04-01T00:30Z"); /* was skipped this very moment */
+    /* Where clocks go back over midnight, the end of a day comes again on the next. */
+    in_zone("<-03>3<-02>,M3.2.0/0,M11.1.0/0");
+    is("2026-11-01T02:10Z", "23:30", "2026-11-01T02:30Z");
+    is("2026-11-01T01:50Z", "23:30", "2026-11-01T02:30Z"); /* it is 23:50 for the first time */
+    is("2026-11-01T01:10Z", "23:30", "2026-11-01T01:30Z");
+}
+
+static void what_changes_did_is_told(void **state)
+{
+    static const struct {
+        const char *now, *text;
+        ti_moment_clock clock;
+    } rows[] = {
+        {"2026-10-24T20:00Z", "2:30", TI_CLOCK_FIRST},
+        {"2026-10-25T01:00Z", "2:30", TI_CLOCK_SECOND},
+        {"2026-10-25T01:00Z", "3:30", TI_CLOCK_ONCE},
+        {"2026-03-28T20:00Z", "2:30", TI_CLOCK_SKIPPED},
+        {"2026-03-28T20:00Z", "12h", TI_CLOCK_ONCE},
+    };
+    (void)state;
+    in_zone(BERLIN);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        ti_moment_clock clock = TI_CLOCK_SKIPPED;
+        int64_t t, now = utc(rows[i].now);
+        ti_moment_ask ask = {.what = "by", .now_s = now, .after_s = now, .clock = &clock};
+        assert_int_equal(ti_moment_parse(&t, rows[i].text, &ask, NULL), TERN_OK);
+        assert_int_equal(clock, rows[i].clock);
+    }
 }
 
 /* Whatever the day, the clock shows what was asked for, or it was skipped; and it was not shown
@@ -158,9 +203,10 @@ static void a_day_may_begin_where_work_starts(void **state)
 static void what_is_no_moment(void **state)
 {
     static const char *const texts[] = {
-        "",          "24:00",      "18:60",     "18:",         "18",  "1800",       ":30",
-        "18:00:",    "18:0",       "6pm",       "yesterday",   "to",  "tom",        "fri9",
-        "fri 24:00", "2026-02-30", "12 hours?", "2026-12-01T", "-2h", "tomorrow 2h"};
+        "",          "24:00",      "18:60",     "18:",         "18",  "1800",        ":30",
+        "18:00:",    "18:0",       "13pm",      "yesterday",   "to",  "tom",         "fri9",
+        "fri 24:00", "2026-02-30", "12 hours?", "2026-12-01T", "-2h", "tomorrow 2h", "tonight",
+        "0am",       "pm",         "6:3pm",     "noonish"};
     (void)state;
     in_zone(BERLIN);
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
@@ -231,6 +277,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(words_mean_local_time),
         cmocka_unit_test(clocks_change),
+        cmocka_unit_test(what_changes_did_is_told),
         cmocka_unit_test(every_hour_of_a_year),
         cmocka_unit_test(a_day_may_begin_where_work_starts),
         cmocka_unit_test(what_is_no_moment),
