@@ -61,7 +61,7 @@ def make(run, recipe, arm, seed):
     if run.step * run.run["batch"] * run.config["context"] < run.run["tokens"] * 0.99:
         raise InterruptedError(f"{run.folder}: interrupted at step {run.step}")
     result = {"arm": arm, "seed": seed, "network": run.config, "tokens": run.run["tokens"],
-              "train_cpu_s": round(run.seconds, 1), **judge(run, recipe.get("eval_windows"))}
+              "train_s": round(run.seconds, 1), **judge(run, recipe.get("eval_windows"))}
     part = run.path("result.json.part")
     with open(part, "w", encoding="ascii") as f:
         json.dump(result, f)
