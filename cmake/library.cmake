@@ -2,7 +2,7 @@
 # libtern: what an application embeds.  Made of the objects of the modules that run a model; those
 # of the command are not in it (synth makes models for benchmarks; meters, grams, plans and
 # receipts are for who measures).  Only names marked TERN_API are visible.
-set(modules base dtype gguf kern sampler tok model verify)
+set(modules base dtype gguf kern sampler tok grammar model verify)
 set(objects "")
 foreach(module IN LISTS modules)
   list(APPEND objects $<TARGET_OBJECTS:ti_${module}>)

@@ -41,7 +41,7 @@ typedef enum tern_grammar_kind {
 } tern_grammar_kind;
 
 /* Compiles a grammar.
- *   text  [len] bytes in the language of `kind`, at most 1 MiB; copied as far as needed
+ *   text  [len] bytes in the language of `kind`, at most 256 KiB; copied as far as needed
  * Cost: linear in what the text unfolds to, which has a limit.
  * Errors: TERN_CORRUPT with the offset for a text that is not in the language;
  * TERN_UNSUPPORTED for a keyword or construct that tern does not have, by its name: nothing is

@@ -72,12 +72,13 @@ typedef struct workspace {
     double *weights;       /* [n] */
     candidate *candidates; /* [n] */
     float *logits;         /* [n] after penalties */
+    tern_token *ids;       /* [n] of the logits, when only some tokens are allowed */
     uint32_t *counts;      /* [n], in the place of weights */
 } workspace;
 
 size_t ti_sampler_scratch_bytes(size_t n_vocab)
 {
-    return n_vocab * (sizeof(double) + sizeof(candidate) + sizeof(float));
+    return n_vocab * (sizeof(double) + sizeof(candidate) + sizeof(float) + sizeof(tern_token));
 }
 
 static workspace workspace_of(void *scratch, size_t n)
@@ -86,6 +87,7 @@ static workspace workspace_of(void *scratch, size_t n)
     w.weights = scratch;
     w.candidates = (candidate *)(w.weights + n);
     w.logits = (float *)(w.candidates + n);
+    w.ids = (tern_token *)(w.logits + n);
     w.counts = scratch;
     return w;
 }
@@ -354,9 +356,24 @@ static tern_token draw(const workspace *w, size_t n, float max, double temperatu
     return w->candidates[chosen].id;
 }
 
-tern_status ti_sampler_pick(ti_sampler *sampler, const float *logits, size_t n_vocab,
-                            const tern_token *recent, size_t n_recent, void *scratch,
-                            tern_token *out, tern_err *err)
+/* Moves the logits of the allowed tokens together, in the order of their ids, so that what
+ * follows need not know.  Returns their number. */
+static size_t gather(const workspace *w, const float *logits, size_t n, const uint64_t *allowed)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < (n + 63) / 64; i++) {
+        for (uint64_t bits = allowed[i]; bits; bits &= bits - 1) {
+            size_t id = i * 64 + (size_t)__builtin_ctzll(bits);
+            w->logits[kept] = logits[id];
+            w->ids[kept++] = (tern_token)id;
+        }
+    }
+    return kept;
+}
+
+tern_status ti_sampler_pick_of(ti_sampler *sampler, const float *logits, size_t n_vocab,
+                               const uint64_t *allowed, const tern_token *recent,
+                               size_t n_recent, void *scratch, tern_token *out, tern_err *err)
 {
     const tern_sampler_opts *o = &sampler->opts;
     TI_ASSERT(n_vocab > 0 && n_vocab <= INT32_MAX);
@@ -364,17 +381,33 @@ tern_status ti_sampler_pick(ti_sampler *sampler, const float *logits, size_t n_v
         return ti_fail(err, TERN_CORRUPT, module, TI_NO_OFFSET, "logits are not finite");
     }
     workspace w = workspace_of(scratch, n_vocab);
+    size_t n = n_vocab;
     if (has_penalties(o)) {
         memcpy(w.logits, logits, n_vocab * sizeof *logits);
         apply_penalties(&w, n_vocab, o, recent, n_recent);
         logits = w.logits;
     }
-    float max = highest(logits, n_vocab);
-    if (o->temperature == 0.0f) {
-        *out = first_at(logits, max);
-        return TERN_OK;
+    if (allowed) {
+        n = gather(&w, logits, n_vocab, allowed);
+        TI_ASSERT(n > 0);
+        logits = w.logits;
     }
-    size_t n = filter(&w, logits, n_vocab, max, o);
-    *out = draw(&w, n, max, (double)o->temperature, &sampler->rng);
+    float max = highest(logits, n);
+    tern_token chosen;
+    if (o->temperature == 0.0f) {
+        chosen = first_at(logits, max);
+    } else {
+        size_t kept = filter(&w, logits, n, max, o);
+        chosen = draw(&w, kept, max, (double)o->temperature, &sampler->rng);
+    }
+    *out = allowed ? w.ids[chosen] : chosen;
     return TERN_OK;
+}
+
+tern_status ti_sampler_pick(ti_sampler *sampler, const float *logits, size_t n_vocab,
+                            const tern_token *recent, size_t n_recent, void *scratch,
+                            tern_token *out, tern_err *err)
+{
+    return ti_sampler_pick_of(sampler, logits, n_vocab, NULL, recent, n_recent, scratch, out,
+                              err);
 }

@@ -41,4 +41,11 @@ tern_status ti_sampler_pick(ti_sampler *sampler, const float *logits, size_t n_v
                             const tern_token *recent, size_t n_recent, void *scratch,
                             tern_token *out, tern_err *err);
 
+/* The same among some of the tokens only: those of which bit i % 64 of allowed[i / 64] is set,
+ * at least one; NULL = all.  What is not allowed does not count anywhere: top-p, min-p and the
+ * draw see what is left as if it were all there is. */
+tern_status ti_sampler_pick_of(ti_sampler *sampler, const float *logits, size_t n_vocab,
+                               const uint64_t *allowed, const tern_token *recent,
+                               size_t n_recent, void *scratch, tern_token *out, tern_err *err);
+
 #endif

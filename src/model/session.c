@@ -167,6 +167,7 @@ void tern_session_destroy(tern_session *session)
         if (!session->guest) {
             tern_batch_destroy(session->batch);
         }
+        ti_constraint_free(session->constraint);
         ti_free_pages(session->kv.memory, session->kv.bytes);
         ti_arena_free(&session->arena);
         free(session);
@@ -176,6 +177,7 @@ void tern_session_destroy(tern_session *session)
 uint64_t tern_session_bytes(const tern_session *session)
 {
     return sizeof *session + session->arena.bytes + session->kv.bytes +
+           ti_constraint_bytes(session->constraint) +
            (session->guest ? 0 : ti_batch_bytes(session->batch));
 }
 
@@ -349,10 +351,17 @@ tern_status tern_session_next(tern_session *session, tern_token *token, tern_err
         }
         return local.status;
     }
+    const uint64_t *allowed = NULL;
+    if (session->constraint) {
+        TI_TRY(ti_constraint_mask(session->constraint, &allowed, err));
+    }
     tern_token chosen = TERN_TOKEN_NONE;
-    TI_TRY(ti_sampler_pick(&session->sampler, logits, session->model->config.n_vocab,
-                           session->tokens, session->n_tokens, session->sampler_scratch,
-                           &chosen, err));
+    TI_TRY(ti_sampler_pick_of(&session->sampler, logits, session->model->config.n_vocab,
+                              allowed, session->tokens, session->n_tokens,
+                              session->sampler_scratch, &chosen, err));
+    if (session->constraint) {
+        TI_TRY(ti_constraint_take(session->constraint, session->model, chosen, err));
+    }
     session->tokens[session->n_tokens++] = chosen;
     session->has_logits = false;
     *token = chosen;

@@ -58,6 +58,9 @@ typedef struct ti_rope {
     float *cosine, *sine;
 } ti_rope;
 
+/* The grammar of the text that is being chosen (model/constrain.c). */
+typedef struct ti_constraint ti_constraint;
+
 struct tern_session {
     const tern_model *model;
     tern_batch *batch; /* private, or that of its home */
@@ -72,10 +75,25 @@ struct tern_session {
     ti_rope rope;
     ti_sampler sampler;
     void *sampler_scratch;
-    tern_trace_fn trace; /* or NULL */
+    ti_constraint *constraint; /* or NULL */
+    tern_trace_fn trace;       /* or NULL */
     void *trace_user;
     ti_arena arena;
 };
+
+/* Frees a constraint.  NULL is allowed. */
+void ti_constraint_free(ti_constraint *c);
+
+/* Bytes that a constraint holds; 0 for NULL. */
+uint64_t ti_constraint_bytes(const ti_constraint *c);
+
+/* Tokens that may come next, as ti_matcher_mask() has them.  Errors: those, and TERN_USAGE
+ * after the end. */
+tern_status ti_constraint_mask(ti_constraint *c, const uint64_t **mask, tern_err *err);
+
+/* Moves on by a token of that mask. */
+tern_status ti_constraint_take(ti_constraint *c, const tern_model *model, tern_token token,
+                               tern_err *err);
 
 /* One token on its way through the network. */
 typedef struct ti_row {

@@ -282,6 +282,7 @@ void ti_vocab_destroy(ti_vocab *v)
 {
     if (v) {
         ti_pretok_destroy(v->pre);
+        ti_trie_free(atomic_load(&v->trie));
         ti_arena_free(&v->arena);
         free(v);
     }

@@ -20,9 +20,12 @@
 #ifndef TI_MODEL_VOCAB_H
 #define TI_MODEL_VOCAB_H
 
+#include <stdatomic.h>
+
 #include "base/buf.h"
 #include "base/mem.h"
 #include "model/tok.h"
+#include "model/trie.h"
 
 enum {
     TI_VOCAB_MAX_TOKENS = 1 << 22,      /* ids must stay far from the sign bit */
@@ -167,6 +170,7 @@ struct ti_vocab {
     uint32_t *special;           /* ids of markers, sorted by text */
     uint32_t special_first[257]; /* markers that start with byte b: [first[b], first[b + 1]) */
     ti_chat chat;
+    ti_trie *_Atomic trie; /* ti_vocab_trie(); NULL until somebody asks */
 };
 
 /* The text of a token, as it is looked up. */

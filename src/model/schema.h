@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* model/schema.h - what the files of JSON Schema share; private to them.
+ *
+ *   schema.c        schemas, objects, arrays
+ *   schema_text.c   texts and whole numbers as expressions
+ *   schema_oneof.c  whether two schemas exclude each other */
+#ifndef TI_MODEL_SCHEMA_H
+#define TI_MODEL_SCHEMA_H
+
+#include "base/jval.h"
+#include "model/grammar.h"
+
+/* Types of values, as bits.  A whole number is of both kinds of numbers. */
+enum {
+    TI_JS_NULL = 1u << 0,
+    TI_JS_BOOLEAN = 1u << 1,
+    TI_JS_INTEGER = 1u << 2,
+    TI_JS_NUMBER = 1u << 3,
+    TI_JS_STRING = 1u << 4,
+    TI_JS_ARRAY = 1u << 5,
+    TI_JS_OBJECT = 1u << 6,
+    TI_JS_ALL = (1u << 7) - 1
+};
+
+/* A schema and the rule that it becomes. */
+typedef struct ti_js_part {
+    const ti_jval *schema;
+    uint32_t rule;
+} ti_js_part;
+
+typedef struct ti_js {
+    ti_gbuild *b;
+    ti_arena arena; /* of the tree */
+    const ti_jval *root;
+    ti_js_part *parts; /* free(); all that were met, in the order in which they are done */
+    size_t n_parts, cap_parts;
+    tern_err *err;
+} ti_js;
+
+/* The types that a schema names or, without `type`, that its keywords are about; 0 when it has
+ * neither.  Errors: TERN_CORRUPT. */
+tern_status ti_js_types(unsigned *out, const ti_jval *schema, tern_err *err);
+
+/* The type of a value. */
+unsigned ti_js_type_of(const ti_jval *value);
+
+/* The schema that a reference inside the text names.  Errors: TERN_UNSUPPORTED for one outside,
+ * TERN_CORRUPT when there is none. */
+tern_status ti_js_resolve(const ti_js *s, const ti_jval *ref, const ti_jval **out);
+
+/* True when it is certain that no value fits both. */
+bool ti_js_exclude(const ti_js *s, const ti_jval *a, const ti_jval *b);
+
+/* A value, written without white space. */
+ti_gexpr *ti_gx_value(ti_gbuild *b, const ti_jval *value);
+
+#endif

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whether two schemas exclude each other, which `oneOf` needs: a text that two of its parts
+ * accept is not valid.  Only what is certain counts: other types, other constants, or a
+ * required member for which this holds. */
+#include <string.h>
+
+#include "model/schema.h"
+
+enum { MAX_DEPTH = 8 };
+
+static bool same_value(const ti_jval *a, const ti_jval *b)
+{
+    double x, y;
+    if (ti_jval_num(a, &x) && ti_jval_num(b, &y)) {
+        return x == y; /* too large ones may look the same: then it is not certain */
+    }
+    if (a->type != b->type || (a->type != TI_JSTR && a->n != b->n)) {
+        return false;
+    }
+    switch (a->type) {
+    case TI_JBOOL:
+        return a->u.boolean == b->u.boolean;
+    case TI_JSTR:
+        return a->u.str.len == b->u.str.len &&
+               memcmp(a->u.str.data, b->u.str.data, a->u.str.len) == 0;
+    case TI_JNULL:
+        return true;
+    default:
+        return true; /* arrays and objects: not looked into, so not certain */
+    }
+}
+
+/* The values that a schema lists; false when it does not. */
+static bool list_of(const ti_jval *schema, const ti_jval **items, size_t *n)
+{
+    const ti_jval *one = ti_jval_get(schema, "const"), *many = ti_jval_get(schema, "enum");
+    if (one) {
+        *items = one;
+        *n = 1;
+    } else if (many && many->type == TI_JARRAY) {
+        *items = many->u.items;
+        *n = many->n;
+    }
+    return one || (many && many->type == TI_JARRAY);
+}
+
+/* All types that its values can have. */
+static unsigned types_within(const ti_jval *schema)
+{
+    unsigned types = 0;
+    const ti_jval *items = NULL;
+    size_t n = 0;
+    if (list_of(schema, &items, &n)) {
+        for (size_t i = 0; i < n; i++) {
+            types |= ti_js_type_of(&items[i]);
+        }
+    } else if (!ti_jval_get(schema, "type") || ti_js_types(&types, schema, NULL) != TERN_OK) {
+        return TI_JS_ALL;
+    }
+    return types & TI_JS_NUMBER ? types | TI_JS_INTEGER : types;
+}
+
+static bool requires(const ti_jval *schema, ti_str name)
+{
+    const ti_jval *list = ti_jval_get(schema, "required");
+    for (uint32_t i = 0; list && list->type == TI_JARRAY && i < list->n; i++) {
+        const ti_jval *item = &list->u.items[i];
+        if (item->type == TI_JSTR && item->u.str.len == name.len &&
+            memcmp(item->u.str.data, name.data, name.len) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool exclude(const ti_js *s, const ti_jval *a, const ti_jval *b, unsigned depth);
+
+/* Both are objects, and a member that both must have cannot be the same. */
+static bool members_exclude(const ti_js *s, const ti_jval *a, const ti_jval *b, unsigned depth)
+{
+    const ti_jval *p = ti_jval_get(a, "properties"), *q = ti_jval_get(b, "properties");
+    for (uint32_t i = 0; p && p->type == TI_JOBJECT && i < p->n; i++) {
+        const ti_jmember *m = &p->u.members[i];
+        const ti_jval *other = ti_jval_getn(q, m->key);
+        if (other && requires(a, m->key) && requires(b, m->key) &&
+            exclude(s, &m->value, other, depth + 1)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool exclude(const ti_js *s, const ti_jval *a, const ti_jval *b, unsigned depth)
+{
+    const ti_jval *ref;
+    for (unsigned i = 0; i < MAX_DEPTH && (ref = ti_jval_get(a, "$ref")); i++) {
+        if (ti_js_resolve(s, ref, &a) != TERN_OK) {
+            return false;
+        }
+    }
+    for (unsigned i = 0; i < MAX_DEPTH && (ref = ti_jval_get(b, "$ref")); i++) {
+        if (ti_js_resolve(s, ref, &b) != TERN_OK) {
+            return false;
+        }
+    }
+    if (depth > MAX_DEPTH || a->type != TI_JOBJECT || b->type != TI_JOBJECT ||
+        ti_jval_get(a, "$ref") || ti_jval_get(b, "$ref")) {
+        return false;
+    }
+    unsigned both = types_within(a) & types_within(b);
+    if (both == 0) {
+        return true;
+    }
+    const ti_jval *x = NULL, *y = NULL;
+    size_t n = 0, k = 0;
+    if (list_of(a, &x, &n) && list_of(b, &y, &k)) {
+        for (size_t i = 0; i < n * k; i++) {
+            if (same_value(&x[i / k], &y[i % k])) {
+                return false;
+            }
+        }
+        return true;
+    }
+    return both == TI_JS_OBJECT && members_exclude(s, a, b, depth);
+}
+
+bool ti_js_exclude(const ti_js *s, const ti_jval *a, const ti_jval *b)
+{
+    return exclude(s, a, b, 0);
+}
