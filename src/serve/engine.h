@@ -204,8 +204,9 @@ struct ti_serve_event {
     ti_serve_top logprob;
     const ti_serve_top *top; /* [n_top], likeliest first */
     size_t n_top;
-    ti_serve_reason reason; /* END; DONE: of choice 0 */
-    const tern_err *error;  /* ERROR: why, else NULL */
+    ti_serve_reason
+        reason;            /* END; DONE: CANCELLED or ERROR if that ended it, else choice 0's */
+    const tern_err *error; /* ERROR: why, else NULL */
     const ti_serve_usage *usage;
     const tern_model *model;  /* NULL where it could not be opened */
     const tern_token *prompt; /* [usage->prompt_tokens]; DONE only, NULL if never tokenized */
