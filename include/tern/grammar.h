@@ -72,14 +72,18 @@ TERN_API TERN_MUST_USE tern_status tern_session_set_grammar(tern_session *sessio
                                                             tern_err *err);
 
 /* Returns the least number of bytes that would make the text whole, 0 when it is whole or when
- * there is no grammar.  A caller who has n tokens left and a vocabulary with single bytes can
- * still finish when this is below n. */
+ * there is no grammar. */
 TERN_API uint64_t tern_session_grammar_rest(const tern_session *session);
 
-/* From now on only tokens that come closer to a whole text are chosen (and, when it is whole,
- * only tokens that end the answer), so that it ends after at most
- * tern_session_grammar_rest() + 1 tokens, given a token for every byte.  Until the next
- * tern_session_set_grammar().  Without a grammar it does nothing. */
+/* Says how many tokens may still be chosen, the one that ends the answer included; UINT64_MAX
+ * is any number.  They are then chosen so that the text is whole and ended in time, which is
+ * certain when the vocabulary has a token for every byte and `tokens` is more than
+ * tern_session_grammar_rest(); with fewer the text comes as near to its end as it can.  Counts
+ * down with each token.  Without a grammar it does nothing. */
+TERN_API void tern_session_grammar_limit(tern_session *session, uint64_t tokens);
+
+/* The shortest way to the end from here: tern_session_grammar_limit() with one more than
+ * tern_session_grammar_rest(). */
 TERN_API void tern_session_grammar_finish(tern_session *session);
 
 #ifdef __cplusplus

@@ -10,7 +10,8 @@ static const char module[] = "grammar";
 
 struct ti_constraint {
     ti_matcher *matcher;
-    bool finish, ended;
+    uint64_t left; /* tokens that may still be chosen; UINT64_MAX = any number */
+    bool ended;
 };
 
 void ti_constraint_free(ti_constraint *c)
@@ -37,6 +38,7 @@ tern_status tern_session_set_grammar(tern_session *session, const tern_grammar *
         if (!made) {
             return ti_fail_nomem(err, module, sizeof *made, "a grammar's state");
         }
+        made->left = UINT64_MAX;
         tern_status status = ti_matcher_create(&made->matcher, grammar, trie, NULL, err);
         if (status != TERN_OK) {
             free(made);
@@ -54,11 +56,16 @@ uint64_t tern_session_grammar_rest(const tern_session *session)
     return c && !c->ended ? ti_matcher_rest(c->matcher) : 0;
 }
 
-void tern_session_grammar_finish(tern_session *session)
+void tern_session_grammar_limit(tern_session *session, uint64_t tokens)
 {
     if (session->constraint) {
-        session->constraint->finish = true;
+        session->constraint->left = tokens;
     }
+}
+
+void tern_session_grammar_finish(tern_session *session)
+{
+    tern_session_grammar_limit(session, tern_session_grammar_rest(session) + 1);
 }
 
 tern_status ti_constraint_mask(ti_constraint *c, const uint64_t **mask, tern_err *err)
@@ -67,7 +74,7 @@ tern_status ti_constraint_mask(ti_constraint *c, const uint64_t **mask, tern_err
         return ti_fail(err, TERN_USAGE, module, TI_NO_OFFSET,
                        "the text of the grammar has ended");
     }
-    return ti_matcher_mask(c->matcher, c->finish, mask, err);
+    return ti_matcher_mask(c->matcher, c->left, mask, err);
 }
 
 tern_status ti_constraint_take(ti_constraint *c, const tern_model *model, tern_token token,
@@ -76,6 +83,7 @@ tern_status ti_constraint_take(ti_constraint *c, const tern_model *model, tern_t
     bool fits = true;
     size_t len;
     const char *bytes = tern_model_token_bytes(model, token, &len);
+    c->left -= c->left > 0 && c->left != UINT64_MAX;
     if (tern_model_token_ends(model, token)) {
         c->ended = true;
         return TERN_OK;

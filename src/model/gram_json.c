@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "model/grammar.h"
 
 static const char module[] = "grammar";
@@ -80,6 +81,20 @@ tern_status ti_json_rules(ti_gbuild *b, tern_err *err)
     return status;
 }
 
+/* Texts of grammars go into receipts' private parts, which are JSON. */
+static tern_status check_text(const char *text, size_t len, tern_err *err)
+{
+    uint32_t code;
+    for (size_t i = 0, n; i < len; i += n) {
+        n = ti_utf8_decode(text + i, len - i, &code);
+        if (n == 0 || code == 0) {
+            return ti_fail(err, TERN_CORRUPT, module, i,
+                           "byte %zu of the grammar is no UTF-8, or U+0000", i);
+        }
+    }
+    return TERN_OK;
+}
+
 /* --- grammars -------------------------------------------------------------------------------
  */
 
@@ -111,6 +126,7 @@ tern_status tern_grammar_create(tern_grammar **out, tern_grammar_kind kind, cons
         return ti_fail(err, TERN_LIMIT, module, TI_GRAMMAR_MAX_TEXT,
                        "the grammar has more than %d bytes", TI_GRAMMAR_MAX_TEXT);
     }
+    TI_TRY(check_text(text, len, err));
     tern_grammar *g = ti_calloc(1, sizeof *g);
     if (!g) {
         return ti_fail_nomem(err, module, sizeof *g, "a grammar");

@@ -13,8 +13,9 @@ static void set_bit(uint64_t *mask, uint32_t id)
     mask[id / 64] |= (uint64_t)1 << id % 64;
 }
 
-/* Sets the bits of tokens that fit; returns false for too many readings. */
-static bool walk_trie(ti_matcher *m, bool finish, uint64_t *mask, size_t *found)
+/* Sets the bits of tokens after which at most `limit` bytes are needed; `*top` is the most that
+ * any of them needs.  Returns false for too many readings. */
+static bool walk_trie(ti_matcher *m, int64_t limit, uint64_t *mask, size_t *found, int64_t *top)
 {
     const ti_trie *t = m->trie;
     m->walk[0] = m->state;
@@ -29,11 +30,13 @@ static bool walk_trie(ti_matcher *m, bool finish, uint64_t *mask, size_t *found)
             continue;
         }
         uint32_t last = node[1].first;
-        if (node->first < last && (!finish || m->sets[to].rest < m->sets[m->state].rest)) {
+        int64_t rest = m->sets[to].rest;
+        if (node->first < last && rest <= limit) {
             for (uint32_t k = node->first; k < last; k++) {
                 set_bit(mask, t->ids[k]);
             }
             *found += last - node->first;
+            *top = rest > *top ? rest : *top;
         }
         i++;
     }
@@ -60,43 +63,59 @@ static tern_status no_token(ti_matcher *m, tern_err *err)
                    "no token of the vocabulary fits the grammar here; byte 0x%02x would", byte);
 }
 
-static tern_status make(ti_matcher *m, bool finish, uint64_t *mask, size_t *found,
-                        tern_err *err)
+static tern_status make(ti_matcher *m, int64_t limit, uint64_t *mask, size_t *found,
+                        int64_t *top, tern_err *err)
 {
     memset(mask, 0, m->words * sizeof *mask);
     *found = 0;
+    *top = 0;
     allow_ends(m, mask, found);
-    bool room = (finish && *found > 0) || walk_trie(m, finish, mask, found);
+    bool room = walk_trie(m, limit, mask, found, top);
     m->n_walk = 0;
     return room ? TERN_OK : ti_matcher_too_many(err);
 }
 
-tern_status ti_matcher_mask(ti_matcher *m, bool finish, const uint64_t **mask, tern_err *err)
+/* The mask without a limit. */
+static tern_status usual(ti_matcher *m, const uint64_t **mask, int64_t *top, tern_err *err)
 {
     size_t found = 0;
-    uint64_t *own = m->masks + m->cap_masks * m->words;
-    if (finish) {
-        TI_TRY(make(m, true, own, &found, err));
-        if (found > 0) {
-            *mask = own;
-            return TERN_OK;
-        } /* an end that is near in bytes can be too deep: go on as it comes */
-    }
     const ti_mset *s = &m->sets[m->state];
     if (s->mask && m->mask_of[s->mask - 1] == m->state) {
         *mask = m->masks + (s->mask - 1) * m->words;
+        *top = m->mask_top[s->mask - 1];
         return TERN_OK;
     }
     size_t slot = m->next_mask;
-    own = m->masks + slot * m->words;
+    uint64_t *own = m->masks + slot * m->words;
     m->mask_of[slot] = 0;
-    TI_TRY(make(m, false, own, &found, err));
+    TI_TRY(make(m, INT64_MAX, own, &found, top, err));
     if (found == 0) {
         return no_token(m, err);
     }
     m->next_mask = (slot + 1) % m->cap_masks;
     m->mask_of[slot] = m->state;
+    m->mask_top[slot] = *top;
     m->sets[m->state].mask = (uint32_t)slot + 1;
     *mask = own;
+    return TERN_OK;
+}
+
+tern_status ti_matcher_mask(ti_matcher *m, uint64_t left, const uint64_t **mask, tern_err *err)
+{
+    int64_t top, rest = m->sets[m->state].rest, limit = INT64_MAX;
+    size_t found = 0;
+    if (left < INT64_MAX) { /* this token, and the one that ends the answer */
+        limit = (int64_t)left - 2;
+        limit = limit > rest - 1 ? limit : rest - 1;
+    }
+    TI_TRY(usual(m, mask, &top, err));
+    if (top <= limit) {
+        return TERN_OK;
+    }
+    uint64_t *own = m->masks + m->cap_masks * m->words;
+    TI_TRY(make(m, limit, own, &found, &top, err));
+    /* Without one: an end that is near in bytes can be too deep; then it goes on as it comes.
+     */
+    *mask = found > 0 ? own : *mask;
     return TERN_OK;
 }

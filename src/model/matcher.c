@@ -46,14 +46,15 @@ static bool allocate(ti_matcher *m, const ti_matcher_opts *opts)
     m->rows = ti_arena_calloc(a, m->cap_rows, TI_MATCHER_BYTES * sizeof *m->rows);
     m->masks = ti_arena_calloc(a, m->cap_masks + 1, m->words * sizeof *m->masks + 1);
     m->mask_of = ti_arena_calloc(a, m->cap_masks, sizeof *m->mask_of);
+    m->mask_top = ti_arena_calloc(a, m->cap_masks, sizeof *m->mask_top);
     m->walk = ti_arena_calloc(a, (m->trie ? m->trie->max_depth : 0) + 2, sizeof *m->walk);
     m->work = ti_arena_calloc(a, TI_MATCHER_SCRATCH, sizeof *m->work);
     m->heads = ti_arena_calloc(a, TI_MATCHER_SCRATCH, sizeof *m->heads);
     m->tmp = ti_arena_calloc(a, TI_MATCHER_SCRATCH, sizeof *m->tmp);
     m->calls = ti_arena_calloc(a, TI_MATCHER_SCRATCH, sizeof *m->calls);
     m->seen = ti_arena_calloc(a, m->g->n_nodes, sizeof *m->seen);
-    return m->sets && m->items && m->table && m->rows && m->masks && m->mask_of && m->walk &&
-           m->work && m->heads && m->tmp && m->calls && m->seen;
+    return m->sets && m->items && m->table && m->rows && m->masks && m->mask_of &&
+           m->mask_top && m->walk && m->work && m->heads && m->tmp && m->calls && m->seen;
 }
 
 static tern_status begin(ti_matcher *m, tern_err *err)

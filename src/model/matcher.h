@@ -51,11 +51,13 @@ void ti_matcher_restart(ti_matcher *m);
 
 /* Gives the tokens that may come next: bit i % 64 of (*mask)[i / 64] for token i.  A token of
  * bytes may when they fit, one that ends an answer when the text is whole.
- *   finish  only tokens that bring the end nearer, if there is one
+ *   left  tokens that may still be chosen, this one and the one that ends the answer included,
+ *         or UINT64_MAX: only those are given after which single bytes can still make the text
+ *         whole in time; when it is too late for that, those that bring the end nearer
  * The mask is the matcher's, valid until its next call.  Cost: a walk over the part of the trie
- * that fits; for a state that was asked for lately nothing.
+ * that fits; for a state that was asked for lately nothing, unless `left` is near.
  * Errors: TERN_UNSUPPORTED when there is no such token (names a byte that would fit), or too
  * many readings. */
-tern_status ti_matcher_mask(ti_matcher *m, bool finish, const uint64_t **mask, tern_err *err);
+tern_status ti_matcher_mask(ti_matcher *m, uint64_t left, const uint64_t **mask, tern_err *err);
 
 #endif

@@ -51,6 +51,7 @@ struct ti_matcher {
     size_t n_rows, cap_rows;
     uint64_t *masks;   /* [cap_masks + 1][words]; the last one is not kept */
     uint32_t *mask_of; /* [cap_masks]: whose it is, or 0 */
+    int64_t *mask_top; /* [cap_masks]: most bytes that one of its tokens leaves to be read */
     size_t words, cap_masks, next_mask;
     /* scratch of a step, [TI_MATCHER_SCRATCH] each */
     ti_mitem *work, *heads, *tmp;
