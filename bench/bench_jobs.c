@@ -22,11 +22,10 @@ static double seconds(void)
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-static tern_status planner(void *self, const char *zone, int64_t to_s, ti_planner **out,
-                           const char **source, tern_err *err)
+static tern_status planner(void *self, const ti_job *job, ti_planner **out, const char **source,
+                           tern_err *err)
 {
-    (void)zone;
-    (void)to_s;
+    (void)job;
     (void)err;
     *out = self;
     *source = "bench";
@@ -66,7 +65,7 @@ static tern_status measure(size_t n, const char *dir, ti_planner *p, tern_err *e
     for (size_t i = 0; i < n; i++) {
         ti_job job = {.id = (int64_t)i};
         make_job(&job, &rng);
-        TI_TRY(ti_job_decide(&job, p, "bench", now_s, 0, err));
+        TI_TRY(ti_job_decide(&job, p, "bench", now_s, 0, NULL, err));
         ti_job_free(&job);
     }
     printf("decided   %zu jobs in %.3f s\n", n, seconds() - start);

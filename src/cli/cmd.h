@@ -27,7 +27,7 @@ extern const ti_command ti_cmd_log, ti_cmd_log_init, ti_cmd_log_append, ti_cmd_l
 extern const ti_command ti_cmd_witness, ti_cmd_witness_init, ti_cmd_witness_add,
     ti_cmd_witness_serve, ti_cmd_witness_show;
 
-extern const ti_command ti_cmd_submit, ti_cmd_queue, ti_cmd_cancel, ti_cmd_logs, ti_cmd_report,
+extern const ti_command ti_cmd_submit, ti_cmd_queue, ti_cmd_queue_prune, ti_cmd_cancel, ti_cmd_logs, ti_cmd_report,
     ti_cmd_jobd;
 
 /* The command `tern` itself: its `subs` are the commands. */

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tern jobd: the daemon that starts what waits in the queue; with --keep the keeper of one job.
  */
+#define _GNU_SOURCE /* ppoll */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -16,17 +18,19 @@
 
 #include "cli/cmd.h"
 #include "cli/job_count.h"
-#include "cli/job_place.h"
+#include "cli/job_daemon.h"
 #include "cli/jobd_io.h"
 #include "cli/keeper.h"
 #include "cli/out.h"
+#include "cli/systemd.h"
 
-enum { COUNT_AGAIN_S = 3600 };
+enum { COUNT_AGAIN_S = 3600, SHARED_LOOK_S = 60 };
 
 typedef struct jobd_args {
     const char *queue, *keep, *task;
     uint32_t parallel, attempt;
-    bool foreground, once, until_idle, gate;
+    uint64_t end_by, length;
+    bool foreground, once, until_idle, gate, install, uninstall;
     ti_desk_args desk;
     ti_metering_args metering;
 } jobd_args;
@@ -46,7 +50,7 @@ static const ti_opt opts[] = {
      .offset = offsetof(jobd_args, once)},
     {.type = TI_OPT_FLAG,
      .name = "until-idle",
-     .help = "end when nothing waits, runs, or is to be counted",
+     .help = "end when nothing waits or runs here, or is to be counted",
      .offset = offsetof(jobd_args, until_idle)},
     {.type = TI_OPT_U32,
      .name = "parallel",
@@ -55,6 +59,14 @@ static const ti_opt opts[] = {
              "0: any number",
      .max = 4096,
      .offset = offsetof(jobd_args, parallel)},
+    {.type = TI_OPT_FLAG,
+     .name = "install",
+     .help = "have the user's systemd run this daemon, now and from each login on",
+     .offset = offsetof(jobd_args, install)},
+    {.type = TI_OPT_FLAG,
+     .name = "uninstall",
+     .help = "stop that, and remove its unit; jobs that run go on",
+     .offset = offsetof(jobd_args, uninstall)},
     {.help = "Keeping one job: what jobd, timers and batch systems start"},
     {.type = TI_OPT_STR,
      .name = "keep",
@@ -77,8 +89,20 @@ static const ti_opt opts[] = {
      .name = "gate",
      .help = "begin when a byte comes on standard input, and not at all when it is closed",
      .offset = offsetof(jobd_args, gate)},
+    {.type = TI_OPT_U64,
+     .name = "end-by",
+     .metavar = "SECONDS",
+     .help =
+         "its deadline, in seconds since 1970: suspended, it goes on by itself in time for it",
+     .fallback = "none",
+     .offset = offsetof(jobd_args, end_by)},
+    {.type = TI_OPT_U64,
+     .name = "length",
+     .metavar = "SECONDS",
+     .help = "how long it takes at most",
+     .offset = offsetof(jobd_args, length)},
     TI_OPTS_METERING(jobd_args, metering),
-    {.help = "Forecasts"},
+    {.help = "Forecasts, for jobs that were submitted without such options"},
     TI_OPTS_DESK(jobd_args, desk),
     {0},
 };
@@ -93,6 +117,10 @@ typedef struct daemon_state {
     ti_jobd_io io;
     ti_jobd jobd;
     int lock, wake, timer;
+    bool shared; /* other machines may submit, whose bytes do not come through the pipe */
+    ti_job_counter counter;
+    uint64_t left;     /* jobs that could not be counted the last time */
+    int64_t counted_s; /* when that was */
 } daemon_state;
 
 static void close_fd(int *fd)
@@ -117,7 +145,7 @@ static tern_status take_lock(daemon_state *d, tern_err *err)
         return ti_fail(err, TERN_UNAVAILABLE, "jobs", TI_NO_OFFSET,
                        "a daemon serves this queue already");
     }
-    return TERN_OK;
+    return ti_job_daemon_sign(d->lock, d->args->parallel, err);
 }
 
 /* The pipe that others write a byte into.  Open for both, so that it never is at its end. */
@@ -151,14 +179,49 @@ static void drain(int fd)
     }
 }
 
+static void on_child(int number)
+{
+    (void)number; /* that it came ends the sleep */
+}
+
+/* Sleeps until the moment, a byte, a signal, or the end of a keeper that this daemon started.
+ * What comes between the last look and the sleep must not be slept over: signals are let in by
+ * ppoll() only. */
 static void sleep_until(const daemon_state *d, int64_t wake_s)
 {
     struct pollfd fds[] = {{.fd = d->wake, .events = POLLIN},
                            {.fd = d->timer, .events = POLLIN}};
-    set_timer(d, wake_s);
-    (void)poll(fds, 2, -1);
+    sigset_t ends, before, asleep;
+    int64_t soon_s = (int64_t)time(NULL) + SHARED_LOOK_S;
+    set_timer(d, d->shared && wake_s > soon_s ? soon_s : wake_s);
+    sigemptyset(&ends);
+    sigaddset(&ends, SIGINT);
+    sigaddset(&ends, SIGTERM);
+    (void)sigprocmask(SIG_BLOCK, &ends, &before);
+    asleep = before;
+    sigdelset(&asleep, SIGINT);
+    sigdelset(&asleep, SIGTERM);
+    sigdelset(&asleep, SIGCHLD);
+    if (!ti_interrupted()) {
+        (void)ppoll(fds, 2, NULL, &asleep);
+    }
+    (void)sigprocmask(SIG_SETMASK, &before, NULL);
     drain(d->wake);
     drain(d->timer);
+}
+
+/* From here on a keeper's end is kept until the next sleep. */
+static void hold_children(void)
+{
+    struct sigaction action;
+    sigset_t child;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = on_child;
+    sigemptyset(&action.sa_mask);
+    (void)sigaction(SIGCHLD, &action, NULL);
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    (void)sigprocmask(SIG_BLOCK, &child, NULL);
 }
 
 static void collect_keepers(void)
@@ -170,22 +233,41 @@ static void collect_keepers(void)
 /* --- rounds ---------------------------------------------------------------------------------
  */
 
+/* Counts what has ended since the last time, and each hour what could not be counted then.  A
+ * grid that takes long to answer must not hold up what is due: some at a time. */
+static tern_status count(daemon_state *d, int64_t now_s, int64_t *wake_s, tern_err *err)
+{
+    uint64_t left;
+    bool more = false;
+    TI_TRY(ti_queue_count(d->place.queue, &left, TI_JOBS_UNCOUNTED, now_s, err));
+    if (left == 0) {
+        return TERN_OK;
+    }
+    bool again = now_s - d->counted_s >= COUNT_AGAIN_S || now_s < d->counted_s;
+    if (left != d->left || again) {
+        more = ti_job_count_all(&d->counter, now_s, TI_JOBD_BUSY_S);
+        TI_TRY(ti_queue_count(d->place.queue, &left, TI_JOBS_UNCOUNTED, now_s, err));
+        d->left = more ? UINT64_MAX : left;
+        d->counted_s = now_s;
+    }
+    int64_t next_s = more ? now_s : d->counted_s + COUNT_AGAIN_S;
+    *wake_s = left > 0 && next_s < *wake_s ? next_s : *wake_s;
+    return TERN_OK;
+}
+
 /* Rounds until nothing is due.  *wake_s = INT64_MAX when nothing is left to do. */
 static tern_status work(daemon_state *d, int64_t *wake_s, tern_err *err)
 {
-    int64_t now_s, count_s;
-    uint64_t open, uncounted;
+    int64_t now_s;
+    uint64_t open;
     do {
         collect_keepers();
         TI_TRY(ti_jobd_round(&d->jobd, wake_s, err));
         now_s = (int64_t)time(NULL);
     } while (*wake_s <= now_s && !ti_interrupted());
-    ti_job_count_all(&d->place, &d->args->desk, now_s);
-    TI_TRY(ti_queue_count(d->place.queue, &open, TI_JOBS_OPEN, now_s, err));
-    TI_TRY(ti_queue_count(d->place.queue, &uncounted, TI_JOBS_UNCOUNTED, now_s, err));
-    count_s = uncounted > 0 ? now_s + COUNT_AGAIN_S : INT64_MAX;
-    *wake_s = open > 0 ? (*wake_s < count_s ? *wake_s : count_s) : count_s;
-    return TERN_OK;
+    TI_TRY(ti_queue_count(d->place.queue, &open, TI_JOBS_OWN, now_s, err));
+    *wake_s = open > 0 ? *wake_s : INT64_MAX;
+    return count(d, now_s, wake_s, err);
 }
 
 static tern_status serve(daemon_state *d, tern_err *err)
@@ -231,6 +313,7 @@ static tern_status serve_all(daemon_state *d, tern_err *err)
     ti_interrupt_catch();
     (void)signal(SIGHUP, SIG_IGN); /* the terminal that it was started from may go */
     (void)signal(SIGPIPE, SIG_IGN);
+    hold_children();
     for (bool again = false;; again = true) {
         tern_status status = serve(d, err);
         let_go(d);
@@ -241,7 +324,7 @@ static tern_status serve_all(daemon_state *d, tern_err *err)
         if (!d->args->until_idle || d->args->once || ti_interrupted()) {
             return TERN_OK;
         }
-        TI_TRY(ti_queue_count(d->place.queue, &open, TI_JOBS_OPEN, 0, err));
+        TI_TRY(ti_queue_count(d->place.queue, &open, TI_JOBS_OWN, 0, err));
         if (open == 0) {
             return TERN_OK;
         }
@@ -251,23 +334,53 @@ static tern_status serve_all(daemon_state *d, tern_err *err)
 static tern_status run_daemon(const jobd_args *args, tern_err *err)
 {
     daemon_state d = {.args = args, .lock = -1, .wake = -1, .timer = -1};
-    TI_TRY(ti_job_place_open(&d.place, args->queue, err));
+    TI_TRY(ti_job_place_open(&d.place, args->queue, true, err));
+    d.shared = ti_queue_is_shared(d.place.queue);
     d.hands = (ti_jobd_hands){.dir = d.place.dir, .talk = args->foreground};
     d.hands.plans.args = &args->desk;
+    d.hands.plans.dir = d.place.dir;
+    d.counter = (ti_job_counter){.place = &d.place, .desk = &args->desk};
     ti_jobd_hands_io(&d.io, &d.hands);
     d.jobd = (ti_jobd){.queue = d.place.queue, .io = &d.io, .parallel = args->parallel};
     tern_status status = serve_all(&d, err);
     let_go(&d);
     close_fd(&d.timer);
+    ti_jobd_close(&d.jobd);
     ti_job_plans_free(&d.hands.plans);
+    ti_job_counter_free(&d.counter);
     ti_job_place_close(&d.place);
+    return status;
+}
+
+static tern_status install(const jobd_args *args, tern_err *err)
+{
+    ti_job_place place;
+    char options[32] = "";
+    if (args->parallel != defaults.parallel) {
+        snprintf(options, sizeof options, " --parallel %u", (unsigned)args->parallel);
+    }
+    TI_TRY(ti_job_place_open(&place, args->queue, true, err));
+    tern_status status = ti_systemd_install(place.dir, options, err);
+    ti_job_place_close(&place);
+    if (status == TERN_OK) {
+        ti_hint("'loginctl enable-linger' lets it live on when you log out");
+    }
+    return status;
+}
+
+static tern_status uninstall(const jobd_args *args, tern_err *err)
+{
+    char *dir;
+    TI_TRY(ti_job_directory(&dir, args->queue, false, err));
+    tern_status status = ti_systemd_uninstall(dir, err);
+    free(dir);
     return status;
 }
 
 static tern_status start_in_background(const jobd_args *args, tern_err *err)
 {
     ti_job_place place;
-    TI_TRY(ti_job_place_open(&place, args->queue, err));
+    TI_TRY(ti_job_place_open(&place, args->queue, true, err));
     tern_status status = ti_job_wake(place.dir)
                              ? ti_fail(err, TERN_UNAVAILABLE, "jobs", TI_NO_OFFSET,
                                        "a daemon serves this queue already")
@@ -281,6 +394,10 @@ static tern_status run_keeper(const jobd_args *args, tern_err *err)
     ti_keeper_ask ask = {.attempt = args->attempt,
                          .task = args->task ? args->task : "",
                          .gate = args->gate,
+                         .deadline_s = (int64_t)(args->end_by & INT64_MAX),
+                         .longest_s = args->length < TI_JOB_DURATION_MAX_S
+                                          ? (int64_t)args->length
+                                          : TI_JOB_DURATION_MAX_S,
                          .metering = &args->metering};
     char *dir;
     int code = 0;
@@ -310,6 +427,9 @@ static tern_status run(const void *values, const ti_operands *given, tern_err *e
     if (args->keep) {
         return run_keeper(args, err);
     }
+    if (args->install || args->uninstall) {
+        return args->install ? install(args, err) : uninstall(args, err);
+    }
     return args->foreground || args->once ? run_daemon(args, err)
                                           : start_in_background(args, err);
 }
@@ -320,8 +440,11 @@ const ti_command ti_cmd_jobd = {
     .description =
         "The user's own daemon: starts jobs, suspends and continues those that may be "
         "interrupted, plans anew as forecasts change.  'tern submit' starts one when none is "
-        "there.  It may be killed at any time: jobs go on, and the next one takes them over.",
+        "there, which goes when nothing is left; --install has systemd keep one.  It may be "
+        "killed at "
+        "any time: jobs go on, and the next one takes them over.",
     .examples = "tern jobd\n"
+                "tern jobd --install\n"
                 "tern jobd --foreground --parallel 2\n"
                 "tern jobd --once",
     .opts = opts,

@@ -89,7 +89,7 @@ static tern_status run(const void *values, const ti_operands *given, tern_err *e
     char *path = NULL;
     int64_t id;
     TI_TRY(ti_job_id(&id, given->items[0], err));
-    TI_TRY(ti_job_place_open(&place, args->queue, err));
+    TI_TRY(ti_job_place_open(&place, args->queue, false, err));
     tern_status status =
         ti_job_file(&path, place.dir, id, args->errors ? "err" : "out", 0, args->task, err);
     if (status == TERN_OK) {

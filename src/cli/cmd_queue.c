@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tern queue, tern cancel, tern report. */
+#include <signal.h>
 #include <string.h>
 #include <time.h>
 
 #include "cli/cmd.h"
 #include "cli/job_count.h"
-#include "cli/job_place.h"
+#include "cli/job_daemon.h"
 #include "cli/job_show.h"
 #include "cli/job_via.h"
+#include "cli/moment.h"
 #include "cli/out.h"
+#include "cli/process.h"
 
 enum { PAGE = 256 };
 
@@ -108,6 +111,7 @@ static tern_status end(showing *s, tern_err *err)
     tern_status status;
     if (s->json) {
         ti_json_close(&s->out, ']');
+        ti_json_daemon(&s->out, s->place);
         ti_json_uint(&s->out, "co2_ug", s->co2_ug);
         ti_json_uint(&s->out, "now_co2_ug", s->now_co2_ug);
         ti_json_close(&s->out, '}');
@@ -175,13 +179,16 @@ static tern_status run_list(const queue_args *args, const ti_operands *given, bo
                             tern_err *err)
 {
     ti_job_place place;
-    TI_TRY(ti_job_place_open(&place, args->queue, err));
+    TI_TRY(ti_job_place_open(&place, args->queue, false, err));
     showing s = {.place = &place, .json = args->json, .report = report};
     ti_via_refresh(&place);
     if (report) {
-        ti_job_count_all(&place, &args->desk, (int64_t)time(NULL));
+        ti_job_counter counter = {.place = &place, .desk = &args->desk, .own_first = true};
+        (void)ti_job_count_all(&counter, (int64_t)time(NULL), 0);
+        ti_job_counter_free(&counter);
     }
     tern_status status = list(&s, args, given, err);
+    (void)ti_job_daemon_warn(&place);
     ti_job_place_close(&place);
     return status;
 }
@@ -196,6 +203,19 @@ static tern_status run_report(const void *values, const ti_operands *given, tern
     return run_list(values, given, true, err);
 }
 
+/* The keeper is told at once, whether a daemon is there or not: who finds that it ended knows
+ * that its owner wanted it to. */
+static void end_keeper(const ti_job *job)
+{
+    char host[TI_JOB_HOST_MAX + 1];
+    if (!ti_process_is_here(&job->keeper)) {
+        ti_warn("job %lld runs on %s: 'tern cancel' there ends it", (long long)job->id,
+                ti_process_host(host, &job->keeper));
+    } else {
+        (void)ti_process_signal(&job->keeper, SIGTERM); /* gone: the next look sees that */
+    }
+}
+
 static tern_status cancel(ti_job_place *place, const char *text, tern_err *err)
 {
     ti_job job;
@@ -205,6 +225,8 @@ static tern_status cancel(ti_job_place *place, const char *text, tern_err *err)
     TI_TRY(ti_queue_cancel(place->queue, &job, id, err));
     if (job.via != TI_VIA_JOBD && !ti_job_is_over(job.state)) {
         status = ti_via_cancel(place, &job, err);
+    } else if (job.via == TI_VIA_JOBD && ti_job_is_active(job.state)) {
+        end_keeper(&job);
     } else if (job.state != TI_JOB_CANCELLED && ti_job_is_over(job.state)) {
         status = ti_fail(err, TERN_NO, "jobs", TI_NO_OFFSET, "job %lld is over: %s",
                          (long long)id, ti_job_state_name(job.state));
@@ -218,22 +240,103 @@ static tern_status run_cancel(const void *values, const ti_operands *given, tern
     const queue_args *args = values;
     ti_job_place place;
     tern_status status = TERN_OK;
-    TI_TRY(ti_job_place_open(&place, args->queue, err));
+    TI_TRY(ti_job_place_open(&place, args->queue, false, err));
     for (int i = 0; i < given->n && status == TERN_OK; i++) {
         status = cancel(&place, given->items[i], err);
     }
-    if (!ti_job_wake(place.dir)) {
-        ti_jobs active;
-        if (ti_queue_list(place.queue, &active, TI_JOBS_ACTIVE, 0, 0, 1, NULL) == TERN_OK) {
-            if (active.n > 0 && active.items[0].cancel) {
-                ti_warn("it runs: 'tern jobd --once' ends it, no daemon is there");
-            }
-            ti_jobs_free(&active);
-        }
-    }
+    (void)ti_job_wake(place.dir);
     ti_job_place_close(&place);
     return status;
 }
+
+/* --- removing old ones ----------------------------------------------------------------------
+ */
+
+typedef struct prune_args {
+    const char *queue, *older;
+} prune_args;
+
+static const prune_args prune_defaults = {0};
+
+static const ti_opt prune_opts[] = {
+    {.type = TI_OPT_STR,
+     .name = "older",
+     .metavar = "LENGTH",
+     .help = "those that ended so long ago, or longer",
+     .fallback = "30d",
+     .offset = offsetof(prune_args, older)},
+    TI_OPT_QUEUE(prune_args, queue),
+    {0},
+};
+
+static bool is_settled(const ti_job *job, int64_t before_s)
+{
+    bool counted = job->run.started_s == 0 || (job->account.state != TI_ACCOUNT_OPEN &&
+                                               job->account.state != TI_ACCOUNT_COUNTED);
+    int64_t end_s = job->run.ended_s ? job->run.ended_s : job->submitted_s;
+    return ti_job_is_over(job->state) && counted && end_s <= before_s;
+}
+
+static tern_status prune_all(ti_job_place *place, int64_t before_s, size_t *n, tern_err *err)
+{
+    int64_t after = 0;
+    for (bool more = true; more;) {
+        ti_jobs page;
+        tern_status status = TERN_OK;
+        TI_TRY(ti_queue_list(place->queue, &page, TI_JOBS_ALL, 0, after, PAGE, err));
+        for (size_t i = 0; i < page.n && status == TERN_OK; i++) {
+            const ti_job *job = &page.items[i];
+            bool done = false;
+            if (is_settled(job, before_s)) {
+                status = ti_queue_remove(place->queue, &done, job, err);
+            }
+            if (done && !ti_job_remove_files(place->dir, job->id)) {
+                ti_warn("files of job %lld stay in '%s/%lld'", (long long)job->id, place->dir,
+                        (long long)job->id);
+            }
+            *n += done;
+        }
+        more = page.n == PAGE;
+        after = page.n > 0 ? page.items[page.n - 1].id : after;
+        ti_jobs_free(&page);
+        TI_TRY(status);
+    }
+    return TERN_OK;
+}
+
+static tern_status run_prune(const void *values, const ti_operands *given, tern_err *err)
+{
+    const prune_args *args = values;
+    const char *older = args->older ? args->older : "30d";
+    ti_job_place place;
+    uint32_t older_s;
+    size_t n = 0;
+    (void)given;
+    TI_TRY(ti_length_parse(&older_s, older, strlen(older), "older", err));
+    TI_TRY(ti_job_place_open(&place, args->queue, false, err));
+    tern_status status = prune_all(&place, (int64_t)time(NULL) - older_s, &n, err);
+    ti_job_place_close(&place);
+    if (status == TERN_OK) {
+        ti_printf("removed %zu job%s\n", n, n == 1 ? "" : "s");
+    }
+    return status;
+}
+
+const ti_command ti_cmd_queue_prune = {
+    .name = "queue prune",
+    .summary = "remove jobs that ended long ago",
+    .description =
+        "Removes jobs that are over, with what they wrote and their receipts; what is in a log "
+        "stays there.  A job that is not counted yet is kept: 'tern report' counts it.",
+    .examples = "tern queue prune\n"
+                "tern queue prune --older 7d",
+    .opts = prune_opts,
+    .defaults = &prune_defaults,
+    .size = sizeof prune_defaults,
+    .run = run_prune,
+};
+
+static const ti_command *const queue_subs[] = {&ti_cmd_queue_prune, NULL};
 
 const ti_command ti_cmd_queue = {
     .name = "queue",
@@ -244,6 +347,7 @@ const ti_command ti_cmd_queue = {
     .opts = queue_opts,
     .defaults = &defaults,
     .size = sizeof defaults,
+    .subs = queue_subs,
     .run = run_queue,
 };
 

@@ -15,7 +15,8 @@
 #include "base/mem.h"
 #include "cli/cmd.h"
 #include "cli/grams.h"
-#include "cli/job_place.h"
+#include "cli/job_daemon.h"
+#include "cli/job_grid.h"
 #include "cli/job_plans.h"
 #include "cli/job_show.h"
 #include "cli/job_via.h"
@@ -148,6 +149,10 @@ static tern_status read_lengths(ti_job *job, const ti_submit_args *args, tern_er
         return ti_fail(err, TERN_USAGE, "submit", TI_NO_OFFSET, "for: '%.40s' is no length",
                        text);
     }
+    if (args->min_slice && !args->interruptible) {
+        return ti_fail(err, TERN_USAGE, "submit", TI_NO_OFFSET,
+                       "--min-slice is for --interruptible: else it runs in one piece");
+    }
     if (args->min_slice) {
         TI_TRY(ti_length_parse(&job->min_slice_s, args->min_slice, strlen(args->min_slice),
                                "min-slice", err));
@@ -250,7 +255,7 @@ static tern_status write_spec(const char *dir, const ti_job *job, tern_err *err)
     if (!getcwd(here, sizeof here)) {
         return ti_fail_errno(err, errno, "submit", "in which directory is this?");
     }
-    for (size_t at = 0; at < job->command_len; at += strlen(job->command + at) + 1) {
+    for (const char *word = ti_job_word(job, NULL); word; word = ti_job_word(job, word)) {
         argc++;
     }
     while (environ[n_env]) {
@@ -260,8 +265,9 @@ static tern_status write_spec(const char *dir, const ti_job *job, tern_err *err)
     if (!argv) {
         return ti_fail_nomem(err, "submit", argc * sizeof *argv, "a command");
     }
-    for (size_t i = 0, at = 0; i < argc; i++, at += strlen(job->command + at) + 1) {
-        argv[i] = job->command + at;
+    argc = 0;
+    for (const char *word = ti_job_word(job, NULL); word; word = ti_job_word(job, word)) {
+        argv[argc++] = job->command + (word - job->command);
     }
     ti_job_spec spec = {.cwd = here,
                         .umask = (uint32_t)mask,
@@ -289,6 +295,7 @@ typedef struct submission {
     ti_job_place *place;
     ti_job *job;
     ti_job_plans plans;
+    ti_places places;
     ti_planner *planner; /* NULL: no forecast, for the reason in `why` */
     const char *source;
     char why[TI_WHY_TEXT];
@@ -298,8 +305,7 @@ typedef struct submission {
 static tern_status ask(submission *s, tern_err *err)
 {
     tern_err local;
-    tern_status status = ti_job_planner(&s->plans, s->job->zone, s->job->deadline_s,
-                                        &s->planner, &s->source, &local);
+    tern_status status = ti_job_planner(&s->plans, s->job, &s->planner, &s->source, &local);
     if (status == TERN_USAGE) {
         return ti_fail(err, status, local.module, local.offset, "%s", local.message);
     }
@@ -313,9 +319,9 @@ static tern_status ask(submission *s, tern_err *err)
 /* Decides, so that the user is told; jobd decides again as forecasts change. */
 static tern_status decide(submission *s, tern_err *err)
 {
-    return s->planner
-               ? ti_job_decide(s->job, s->planner, s->source, s->job->submitted_s, 0, err)
-               : ti_job_decide_now(s->job, s->job->submitted_s, s->why, err);
+    return s->planner ? ti_job_decide(s->job, s->planner, s->source, s->job->submitted_s, 0,
+                                      &s->places, err)
+                      : ti_job_decide_now(s->job, s->job->submitted_s, s->why, err);
 }
 
 /* The directory of a number that nobody has: a submission that was cut off may have left its
@@ -390,7 +396,13 @@ static tern_status call_daemon(const ti_job_place *place, const ti_submit_args *
                                tern_err *err)
 {
     tern_err local;
+    ti_job_daemon d;
     if (ti_job_wake(place->dir)) {
+        return TERN_OK;
+    }
+    ti_job_daemon_look(&d, place->dir);
+    if (d.there) { /* no byte gets there: it looks by itself */
+        ti_note("(the daemon on %s serves this queue)", d.host);
         return TERN_OK;
     }
     if (args->no_daemon) {
@@ -407,6 +419,13 @@ static tern_status call_daemon(const ti_job_place *place, const ti_submit_args *
 static tern_status submit(submission *s, const ti_submit_args *args, tern_err *err)
 {
     ti_job *job = s->job;
+    ti_job_daemon d;
+    TI_TRY(ti_job_grid_make(&job->grid, &args->desk, err));
+    if (job->via == TI_VIA_JOBD) {
+        ti_job_daemon_look(&d, s->place->dir);
+        TI_TRY(ti_places_open(&s->places, d.parallel, job->submitted_s, err));
+        TI_TRY(ti_queue_places(s->place->queue, &s->places, job->submitted_s, false, err));
+    }
     TI_TRY(ti_queue_add(s->place->queue, job, make_files, s, err));
     if (job->via == TI_VIA_JOBD) {
         TI_TRY(call_daemon(s->place, args, err));
@@ -435,12 +454,13 @@ static tern_status run(const void *values, const ti_operands *given, tern_err *e
     if (status == TERN_OK && args->via == TI_SUBMIT_WINDOWS) {
         status = print_task(&s, err);
     } else if (status == TERN_OK) {
-        status = ti_job_place_open(&place, args->queue, err);
+        status = ti_job_place_open(&place, args->queue, true, err);
         if (status == TERN_OK) {
             status = submit(&s, args, err);
         }
     }
     ti_job_plans_free(&s.plans);
+    ti_places_close(&s.places);
     ti_job_place_close(&place);
     ti_job_free(&job);
     return status;

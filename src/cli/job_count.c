@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "carbon/basis.h"
@@ -15,12 +16,6 @@
 #include "cli/job_receipt.h"
 #include "cli/out.h"
 #include "jobs/account.h"
-
-typedef struct counting {
-    ti_job_place *place;
-    const ti_desk_args *desk;
-    int64_t now_s;
-} counting;
 
 /* --- grams ----------------------------------------------------------------------------------
  */
@@ -53,62 +48,105 @@ static void set_source(ti_job_account *a, const ti_feed *feed)
              ti_how_text(feed->how), ti_basis_text(basis, s->basis));
 }
 
-/* By what happened; where the zone has nothing but a yearly figure, by that.  False when it is
- * not known (yet). */
-static bool count_by_history(ti_job_account *a, const counting *c, const ti_job *job,
-                             const ti_job_status *s)
+/* What has not ended is not what happened: a file may have rows of the future, a service gives
+ * the slot that is under way. */
+static void leave_future(ti_series *series, int64_t now_s)
 {
-    ti_open_desk d;
+    while (series->n > 0 && series->slots[series->n - 1].start_s +
+                                    (int64_t)series->slots[series->n - 1].length_s >
+                                now_s) {
+        series->n--;
+    }
+}
+
+/* Of a zone that has nothing but a yearly figure. */
+static bool count_by_year(ti_job_account *a, const ti_job *job, const ti_job_status *s,
+                          ti_open_desk *d, int64_t from_s, int64_t to_s)
+{
     ti_feed feed;
     bool counted = false;
-    int64_t from_s =
-        job->earliest_s < job->run.started_s ? job->earliest_s : job->run.started_s;
-    int64_t at_once_s = job->earliest_s + job->run.ran_s + 2;
-    int64_t to_s = at_once_s > job->run.ended_s + 2 ? at_once_s : job->run.ended_s + 2;
-    if (ti_desk_open(&d, c->desk, job->zone, NULL) != TERN_OK) {
-        ti_desk_close(&d);
+    if (ti_desk_now(&feed, &d->desk, d->zone, NULL) != TERN_OK) {
         return false;
     }
-    if (ti_desk_history(&feed, &d.desk, d.zone, from_s - TI_HOUR_S, to_s, NULL) == TERN_OK) {
+    if (feed.how == TI_HOW_YEARLY && feed.series.n == 1) {
+        ti_slot all = feed.slots[0];
+        all.start_s = from_s - TI_HOUR_S;
+        all.length_s = (uint32_t)(to_s - from_s) + 2 * TI_HOUR_S;
+        feed.series.slots = &all;
         counted = ti_job_count(a, job, s->pieces, s->n_pieces, &feed.series);
-        if (counted) {
-            set_source(a, &feed);
-        }
-        ti_feed_free(&feed);
+        set_source(a, &feed);
     }
-    if (!counted && ti_desk_now(&feed, &d.desk, d.zone, NULL) == TERN_OK) {
-        if (feed.how == TI_HOW_YEARLY && feed.series.n == 1) {
-            ti_slot all = feed.slots[0];
-            all.start_s = from_s - TI_HOUR_S;
-            all.length_s = (uint32_t)(to_s - from_s) + 2 * TI_HOUR_S;
-            feed.series.slots = &all;
-            counted = ti_job_count(a, job, s->pieces, s->n_pieces, &feed.series);
-            set_source(a, &feed);
-        }
-        ti_feed_free(&feed);
-    }
-    ti_desk_close(&d);
+    ti_feed_free(&feed);
     return counted;
 }
 
-static void count_grams(ti_job_account *a, const counting *c, const ti_job *job)
+/* When the last piece ended: a job that was interrupted has no other end. */
+static int64_t end_of(const ti_job_status *s)
+{
+    int64_t end_ms = s->run.ended_s * 1000;
+    for (size_t i = 0; i < s->n_pieces; i++) {
+        end_ms = s->pieces[i].end_ms > end_ms ? s->pieces[i].end_ms : end_ms;
+    }
+    return end_ms / 1000 + 1;
+}
+
+/* By what happened.  False when that is not known (yet). */
+static bool count_by_history(ti_job_account *a, ti_job_counter *c, const ti_job *job,
+                             const ti_job_status *s, int64_t now_s)
+{
+    ti_open_desk d;
+    ti_feed feed;
+    const ti_desk_args *args;
+    bool counted = false;
+    int64_t began_s = s->run.started_s, ended_s = end_of(s);
+    int64_t from_s = job->earliest_s < began_s ? job->earliest_s : began_s;
+    int64_t at_once_s = job->earliest_s + (ended_s - began_s);
+    int64_t to_s = (at_once_s > ended_s ? at_once_s : ended_s) + 2;
+    if (ti_job_grid_enter(&c->grids, &args, c->place->dir, job, c->desk, c->own_first, NULL) !=
+        TERN_OK) {
+        return false;
+    }
+    if (ti_desk_open(&d, args, job->zone, NULL) == TERN_OK) {
+        if (ti_desk_history(&feed, &d.desk, d.zone, from_s - TI_HOUR_S, to_s, NULL) ==
+            TERN_OK) {
+            leave_future(&feed.series, now_s);
+            counted = ti_job_count(a, job, s->pieces, s->n_pieces, &feed.series);
+            if (counted) {
+                set_source(a, &feed);
+            }
+            ti_feed_free(&feed);
+        }
+        counted = counted || count_by_year(a, job, s, &d, from_s, to_s);
+    }
+    ti_desk_close(&d);
+    ti_job_grid_leave(&c->grids);
+    return counted;
+}
+
+/* Joules, like grams, are those of every attempt and task: the run becomes that of all. */
+static void count_grams(ti_job *job, ti_job_counter *c, int64_t now_s)
 {
     ti_job_status s = {0};
-    bool late = c->now_s - job->run.ended_s > TI_COUNT_PATIENCE_S;
-    if (!job->run.has_energy || !*job->zone || job->run.started_s == 0) {
-        a->state = TI_ACCOUNT_NONE;
-        return;
-    }
+    ti_job_account *a = &job->account;
     uint32_t attempt;
-    if (ti_job_status_sum(&s, c->place->dir, job->id, &attempt, NULL) != TERN_OK) {
-        a->state = TI_ACCOUNT_NONE;
+    if (job->run.started_s == 0 ||
+        ti_job_status_sum(&s, c->place->dir, job->id, &attempt, NULL) != TERN_OK) {
+        a->state = TI_ACCOUNT_COUNTED;
         return;
     }
-    if (count_by_history(a, c, job, &s)) {
-        a->state = TI_ACCOUNT_GRAMS;
+    const ti_job_run last = job->run;
+    job->run = s.run;
+    job->run.ended_s = last.ended_s ? last.ended_s : s.run.ended_s;
+    job->run.exit_code = last.exit_code;
+    job->run.signal = last.signal;
+    if (!job->run.has_energy || !*job->zone) {
+        a->state = TI_ACCOUNT_COUNTED;
+    } else if (count_by_history(a, c, job, &s, now_s)) {
+        a->state = TI_ACCOUNT_COUNTED;
         a->expected = false;
-    } else if (late) {
-        a->state = ti_job_account_now(a, job) ? TI_ACCOUNT_GRAMS : TI_ACCOUNT_NONE;
+    } else if (now_s - end_of(&s) > TI_COUNT_PATIENCE_S) {
+        (void)ti_job_account_now(a, job);
+        a->state = TI_ACCOUNT_COUNTED;
     }
     ti_job_status_free(&s);
 }
@@ -137,27 +175,56 @@ static tern_status lock_counting(int *lock, const char *dir, tern_err *err)
     return TERN_OK;
 }
 
-/* Makes the receipt and stores the account, unless another process has done so. */
-static tern_status record(const counting *c, ti_job *job, tern_err *err)
+/* What only a run needs: the command's environment, with whatever keys are in it. */
+static void remove_spec(const ti_job_place *place, int64_t id)
 {
-    bool done;
-    ti_job now;
-    TI_TRY(ti_queue_get(c->place->queue, &now, job->id, err));
-    done = now.account.state != TI_ACCOUNT_OPEN;
-    ti_job_free(&now);
-    if (done) {
-        return TERN_OK;
+    char *path;
+    if (ti_queue_path(&path, place->dir, id, "spec", NULL) == TERN_OK) {
+        (void)unlink(path);
+        free(path);
     }
-    if (job->run.started_s > 0) {
-        TI_TRY(ti_job_receipt(&job->account, c->place->dir, job, err));
-    }
-    return ti_queue_account(c->place->queue, &done, job, err);
 }
 
-static tern_status count_one(const counting *c, ti_job *job, tern_err *err)
+/* Stores the figures, then makes the receipt of them and logs it, then stores where: who comes
+ * after a crash makes the same receipt. */
+static tern_status record(const ti_job_counter *c, ti_job *job, tern_err *err)
+{
+    bool done = true;
+    ti_job now;
+    TI_TRY(ti_queue_get(c->place->queue, &now, job->id, err));
+    ti_job_account_state state = now.account.state;
+    if (state == TI_ACCOUNT_COUNTED) { /* by another process, which did not get further */
+        job->account = now.account;
+        job->run = now.run;
+    }
+    ti_job_free(&now);
+    if (state != TI_ACCOUNT_OPEN && state != TI_ACCOUNT_COUNTED) {
+        return TERN_OK;
+    }
+    if (state == TI_ACCOUNT_OPEN) {
+        TI_TRY(ti_queue_account(c->place->queue, &done, job, err));
+    }
+    if (done && job->run.started_s > 0) {
+        TI_TRY(ti_job_receipt(&job->account, c->place->dir, job, err));
+    }
+    if (job->account.state == TI_ACCOUNT_COUNTED) {
+        job->account.state = job->account.has_grams ? TI_ACCOUNT_GRAMS : TI_ACCOUNT_NONE;
+    }
+    if (done) {
+        TI_TRY(ti_queue_account(c->place->queue, &done, job, err));
+    }
+    if (done) {
+        remove_spec(c->place, job->id);
+    }
+    return TERN_OK;
+}
+
+static tern_status count_one(ti_job_counter *c, ti_job *job, int64_t now_s, tern_err *err)
 {
     int lock;
-    count_grams(&job->account, c, job);
+    if (job->account.state == TI_ACCOUNT_OPEN) {
+        count_grams(job, c, now_s);
+    }
     if (job->account.state == TI_ACCOUNT_OPEN) {
         return TERN_OK;
     }
@@ -167,27 +234,38 @@ static tern_status count_one(const counting *c, ti_job *job, tern_err *err)
     return status;
 }
 
-void ti_job_count_all(ti_job_place *place, const ti_desk_args *desk, int64_t now_s)
+bool ti_job_count_all(ti_job_counter *c, int64_t now_s, int64_t budget_s)
 {
     enum { PAGE = 64 };
-    const counting c = {.place = place, .desk = desk, .now_s = now_s};
-    int64_t after = 0;
+    const int64_t began_s = (int64_t)time(NULL);
     for (bool more = true; more;) {
         ti_jobs page;
         tern_err err;
-        if (ti_queue_list(place->queue, &page, TI_JOBS_UNCOUNTED, now_s, after, PAGE, &err) !=
-            TERN_OK) {
+        bool enough = false;
+        if (ti_queue_list(c->place->queue, &page, TI_JOBS_UNCOUNTED, now_s, c->after, PAGE,
+                          &err) != TERN_OK) {
             ti_warn("jobs are not counted: %s", err.message);
-            return;
+            break;
         }
-        for (size_t i = 0; i < page.n; i++) {
-            if (count_one(&c, &page.items[i], &err) != TERN_OK) {
+        for (size_t i = 0; i < page.n && !enough; i++) {
+            if (count_one(c, &page.items[i], now_s, &err) != TERN_OK) {
                 ti_warn("job %lld is not counted: %s", (long long)page.items[i].id,
                         err.message);
             }
+            c->after = page.items[i].id;
+            enough = budget_s > 0 && (int64_t)time(NULL) - began_s >= budget_s;
         }
         more = page.n == PAGE;
-        after = page.n > 0 ? page.items[page.n - 1].id : after;
         ti_jobs_free(&page);
+        if (enough) {
+            return true;
+        }
     }
+    c->after = 0;
+    return false;
+}
+
+void ti_job_counter_free(ti_job_counter *counter)
+{
+    ti_job_grids_free(&counter->grids);
 }

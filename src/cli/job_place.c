@@ -1,59 +1,86 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#define _GNU_SOURCE /* POSIX_SPAWN_SETSID */
 #include "cli/job_place.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "cli/places.h"
+#include "cli/process.h"
 
 /* --- paths ----------------------------------------------------------------------------------
  */
 
-tern_status ti_job_directory(char **out, const char *given, bool make, tern_err *err)
+/* What was asked for, as it was said. */
+static tern_status find(char **out, const char *given, tern_err *err)
 {
-    char *dir = NULL;
+    ti_buf path = {0};
+    char here[PATH_MAX];
     given = given ? given : getenv("TERN_JOBS");
-    if (given && *given) {
-        ti_buf path = {0};
-        char here[PATH_MAX];
-        if (*given != '/' && getcwd(here, sizeof here)) {
-            ti_buf_addf(&path, "%s/", here);
-        }
-        ti_buf_adds(&path, given);
-        if (path.failed) {
-            ti_buf_free(&path);
-            return ti_fail_nomem(err, "jobs", strlen(given), "a path");
-        }
-        dir = path.data;
-    } else {
-        TI_TRY(ti_place_path(&dir, TI_PLACE_DATA, "jobs", err));
+    if (!given || !*given) {
+        return ti_place_path(out, TI_PLACE_DATA, "jobs", err);
     }
-    tern_status status = make ? ti_make_private_directory(dir, err) : TERN_OK;
-    if (status != TERN_OK) {
-        free(dir);
-        return status;
+    if (*given != '/' && getcwd(here, sizeof here)) {
+        ti_buf_addf(&path, "%s/", here);
     }
-    *out = dir;
+    ti_buf_adds(&path, given);
+    if (path.failed) {
+        ti_buf_free(&path);
+        return ti_fail_nomem(err, "jobs", strlen(given), "a path");
+    }
+    *out = path.data;
     return TERN_OK;
 }
 
-tern_status ti_job_place_open(ti_job_place *out, const char *given, tern_err *err)
+tern_status ti_job_directory(char **out, const char *given, bool make, tern_err *err)
 {
+    char *said;
+    TI_TRY(find(&said, given, err));
+    tern_status status = make ? ti_make_private_directory(said, err) : TERN_OK;
+    if (status != TERN_OK) {
+        free(said);
+        return status;
+    }
+    char *dir = realpath(said, NULL); /* without "..", and one name for who comes by a link */
+    if (!dir && errno == ENOENT && !make) {
+        *out = said; /* nothing is there */
+        return TERN_OK;
+    }
+    if (!dir) {
+        status = ti_fail_errno(err, errno, "jobs", "cannot find '%s'", said);
+    } else {
+        *out = dir;
+    }
+    free(said);
+    return status;
+}
+
+static tern_status is_empty(bool *out, const char *dir, tern_err *err)
+{
+    char *path;
+    TI_TRY(ti_queue_path(&path, dir, 0, "queue.db", err));
+    *out = access(path, F_OK) != 0 && (errno == ENOENT || errno == ENOTDIR);
+    free(path);
+    return TERN_OK;
+}
+
+tern_status ti_job_place_open(ti_job_place *out, const char *given, bool make, tern_err *err)
+{
+    bool empty = false;
     *out = (ti_job_place){0};
-    TI_TRY(ti_job_directory(&out->dir, given, true, err));
-    tern_status status = ti_queue_open(&out->queue, out->dir, err);
+    TI_TRY(ti_job_directory(&out->dir, given, make, err));
+    tern_status status = make ? TERN_OK : is_empty(&empty, out->dir, err);
+    if (status == TERN_OK) { /* who only reads makes nothing: an empty queue, in memory */
+        status = ti_queue_open(&out->queue, empty ? NULL : out->dir, err);
+    }
     if (status != TERN_OK) {
         ti_job_place_close(out);
     }
@@ -99,6 +126,33 @@ tern_status ti_job_file(char **out, const char *dir, int64_t id, const char *nam
 
 /* --- files ----------------------------------------------------------------------------------
  */
+
+tern_status ti_job_mark_load(ti_job_mark *out, const char *dir, int64_t id, uint32_t attempt,
+                             const char *task, tern_err *err)
+{
+    enum { MARK_MAX = 4096 };
+    char *path, *text = NULL;
+    size_t len;
+    struct stat st;
+    TI_TRY(ti_job_file(&path, dir, id, "mark", attempt, task, err));
+    tern_status status = TERN_OK;
+    if (stat(path, &st) != 0) {
+        status = errno == ENOENT
+                     ? ti_fail(err, TERN_NO, "jobs", TI_NO_OFFSET, "it was not begun")
+                     : ti_fail_errno(err, errno, "jobs", "cannot look at '%s'", path);
+    } else {
+        status = ti_read_file(&text, &len, path, MARK_MAX, err);
+    }
+    free(path);
+    TI_TRY(status);
+    ti_job_mark mark = {.made_s = st.st_mtime};
+    if (!ti_process_read(&mark.keeper, text)) {
+        mark.keeper = (ti_job_process){0};
+    }
+    free(text);
+    *out = mark;
+    return TERN_OK;
+}
 
 tern_status ti_job_status_load(ti_job_status *out, const char *dir, int64_t id,
                                uint32_t attempt, const char *task, tern_err *err)
@@ -200,6 +254,12 @@ static tern_status sum_all(ti_job_status *all, DIR *files, const char *dir, int6
                  : TERN_OK;
 }
 
+static int by_start(const void *a, const void *b)
+{
+    const ti_job_piece *x = a, *y = b;
+    return (x->start_ms > y->start_ms) - (x->start_ms < y->start_ms);
+}
+
 tern_status ti_job_status_sum(ti_job_status *out, const char *dir, int64_t id,
                               uint32_t *attempt, tern_err *err)
 {
@@ -220,9 +280,34 @@ tern_status ti_job_status_sum(ti_job_status *out, const char *dir, int64_t id,
         ti_job_status_free(&all);
         return status;
     }
+    if (all.n_pieces > 0) {
+        qsort(all.pieces, all.n_pieces, sizeof *all.pieces, by_start);
+    }
     *out = all;
     *attempt = newest;
     return TERN_OK;
+}
+
+bool ti_job_remove_files(const char *dir, int64_t id)
+{
+    char *path;
+    bool gone = true;
+    if (ti_queue_path(&path, dir, id, "", NULL) != TERN_OK) {
+        return false;
+    }
+    DIR *files = opendir(path);
+    struct dirent *e;
+    while (files && (e = readdir(files)) != NULL) {
+        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0) {
+            gone = unlinkat(dirfd(files), e->d_name, 0) == 0 && gone;
+        }
+    }
+    if (files) {
+        closedir(files);
+    }
+    gone = (rmdir(path) == 0 || errno == ENOENT) && gone;
+    free(path);
+    return gone;
 }
 
 tern_status ti_job_write(const char *path, const char *text, size_t len, tern_err *err)
@@ -232,76 +317,4 @@ tern_status ti_job_write(const char *path, const char *text, size_t len, tern_er
     (void)fchmod(fileno(out.stream), S_IRUSR | S_IWUSR);
     (void)fwrite(text, 1, len, out.stream); /* commit sees the stream's error */
     return ti_out_commit(&out, err);
-}
-
-/* --- the daemon -----------------------------------------------------------------------------
- */
-
-bool ti_job_wake(const char *dir)
-{
-    char *path;
-    if (ti_queue_path(&path, dir, 0, "wake", NULL) != TERN_OK) {
-        return false;
-    }
-    int fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
-    free(path);
-    if (fd < 0) {
-        return false; /* nobody reads */
-    }
-    (void)!write(fd, "", 1); /* a full pipe wakes as well */
-    close(fd);
-    return true;
-}
-
-static int spawn_daemon(pid_t *pid, const char *log, char *const *argv)
-{
-    posix_spawnattr_t attr;
-    posix_spawn_file_actions_t files;
-    int e = posix_spawnattr_init(&attr);
-    if (e != 0) {
-        return e;
-    }
-    e = posix_spawn_file_actions_init(&files);
-    if (e == 0) {
-        posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSID);
-        posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
-        posix_spawn_file_actions_addopen(&files, 1, log, O_WRONLY | O_CREAT | O_APPEND,
-                                         S_IRUSR | S_IWUSR);
-        posix_spawn_file_actions_adddup2(&files, 1, 2);
-        e = posix_spawn(pid, "/proc/self/exe", &files, &attr, argv, environ);
-        posix_spawn_file_actions_destroy(&files);
-    }
-    posix_spawnattr_destroy(&attr);
-    return e;
-}
-
-tern_status ti_job_start_daemon(const char *dir, bool until_idle, tern_err *err)
-{
-    enum { TRIES = 100, TRY_NS = 50000000 };
-    char *log;
-    TI_TRY(ti_queue_path(&log, dir, 0, "jobd.log", err));
-    char name[] = "tern", jobd[] = "jobd", front[] = "--foreground", queue[] = "--queue",
-         idle[] = "--until-idle";
-    char *copy = strdup(dir);
-    char *argv[] = {name, jobd, front, queue, copy, until_idle ? idle : NULL, NULL};
-    pid_t pid = -1;
-    int e = copy ? spawn_daemon(&pid, log, argv) : ENOMEM, ended = 0;
-    free(copy);
-    free(log);
-    for (int i = 0; e == 0 && i < TRIES; i++) {
-        struct timespec wait = {.tv_nsec = TRY_NS};
-        if (ti_job_wake(dir)) {
-            return TERN_OK;
-        }
-        /* With short jobs it may have come and gone between two looks. */
-        if (waitpid(pid, &ended, WNOHANG) == pid) {
-            if (WIFEXITED(ended) && WEXITSTATUS(ended) == 0) {
-                return TERN_OK;
-            }
-            break;
-        }
-        nanosleep(&wait, NULL);
-    }
-    return ti_fail(err, TERN_UNAVAILABLE, "jobs", TI_NO_OFFSET, "the daemon does not start: %s",
-                   e ? strerror(e) : "see jobd.log in the queue's directory");
 }

@@ -14,6 +14,7 @@ enum { AHEAD_MIN_S = 2 * TI_DAY_S, AHEAD_MAX_S = 14 * TI_DAY_S };
 
 struct ti_job_zone {
     char zone[TI_ZONE_MAX * 2 + 1];
+    char *grid; /* of the jobs that it is for; owned */
     char source[TI_JOB_TEXT_MAX + 1];
     int64_t asked_s, until_s;
     tern_status status; /* of the asking */
@@ -31,22 +32,37 @@ static void forget(ti_job_zone *z)
     z->feed = (ti_feed){0};
 }
 
+static void drop(ti_job_zone *z)
+{
+    forget(z);
+    free(z->grid);
+    free(z);
+}
+
 void ti_job_plans_free(ti_job_plans *plans)
 {
     for (size_t i = 0; i < plans->n; i++) {
-        forget(plans->zones[i]);
-        free(plans->zones[i]);
+        drop(plans->zones[i]);
     }
     plans->n = 0;
+    ti_job_grids_free(&plans->grids);
 }
 
-static tern_status ask_desk(ti_job_zone *z, const ti_desk_args *args, tern_err *err)
+static tern_status ask_desk(ti_job_zone *z, ti_job_plans *plans, const ti_job *job,
+                            tern_err *err)
 {
     ti_open_desk d;
     char basis[TI_BASIS_TEXT];
-    TI_TRY(ti_desk_open(&d, args, z->zone, err));
-    tern_status status = ti_desk_forecast(&z->feed, NULL, &d.desk, d.zone, z->until_s, err);
+    const ti_desk_args *args;
+    TI_TRY(ti_job_grid_enter(&plans->grids, &args, plans->dir, job, plans->args, false, err));
+    tern_status status = ti_desk_open(&d, args, z->zone, err);
+    if (status != TERN_OK) {
+        ti_job_grid_leave(&plans->grids);
+        return status;
+    }
+    status = ti_desk_forecast(&z->feed, NULL, &d.desk, d.zone, z->until_s, err);
     ti_desk_close(&d);
+    ti_job_grid_leave(&plans->grids);
     TI_TRY(status);
     const ti_series *s = &z->feed.series;
     snprintf(z->source, sizeof z->source, "%.40s, %.40s, %s, %s", s->zone, s->source,
@@ -55,46 +71,52 @@ static tern_status ask_desk(ti_job_zone *z, const ti_desk_args *args, tern_err *
     return ti_plan_open(&z->planner, z->list, 1, err);
 }
 
-static tern_status find(ti_job_zone **out, ti_job_plans *plans, const char *zone, tern_err *err)
+static tern_status find(ti_job_zone **out, ti_job_plans *plans, const ti_job *job,
+                        tern_err *err)
 {
+    const char *grid = job->grid ? job->grid : "";
     for (size_t i = 0; i < plans->n; i++) {
-        if (strcmp(plans->zones[i]->zone, zone) == 0) {
+        if (strcmp(plans->zones[i]->zone, job->zone) == 0 &&
+            strcmp(plans->zones[i]->grid, grid) == 0) {
             *out = plans->zones[i];
             return TERN_OK;
         }
     }
     if (plans->n == TI_JOB_ZONES_MAX) { /* the first makes room: it is asked again if needed */
-        forget(plans->zones[0]);
-        free(plans->zones[0]);
+        drop(plans->zones[0]);
         plans->n--;
         memmove(plans->zones, plans->zones + 1, plans->n * sizeof(ti_job_zone *));
     }
     ti_job_zone *z = ti_calloc(1, sizeof *z);
-    if (!z) {
+    if (z) {
+        z->grid = strdup(grid);
+    }
+    if (!z || !z->grid) {
+        free(z);
         return ti_fail_nomem(err, "jobs", sizeof *z, "a zone");
     }
-    snprintf(z->zone, sizeof z->zone, "%s", zone);
+    snprintf(z->zone, sizeof z->zone, "%s", job->zone);
     plans->zones[plans->n++] = z;
     *out = z;
     return TERN_OK;
 }
 
-tern_status ti_job_planner(ti_job_plans *plans, const char *zone, int64_t to_s,
-                           ti_planner **out, const char **source, tern_err *err)
+tern_status ti_job_planner(ti_job_plans *plans, const ti_job *job, ti_planner **out,
+                           const char **source, tern_err *err)
 {
     ti_job_zone *z;
-    int64_t now_s = (int64_t)time(NULL);
-    if (!*zone) {
+    int64_t now_s = (int64_t)time(NULL), to_s = job->deadline_s;
+    if (!*job->zone) {
         return ti_fail(err, TERN_UNAVAILABLE, "jobs", TI_NO_OFFSET, "no zone was said");
     }
     to_s = to_s > now_s + AHEAD_MAX_S ? now_s + AHEAD_MAX_S : to_s;
-    TI_TRY(find(&z, plans, zone, err));
+    TI_TRY(find(&z, plans, job, err));
     bool fresh = z->asked_s && z->asked_s <= now_s && now_s - z->asked_s < TI_JOB_FRESH_S;
     if (!fresh || to_s > z->until_s) {
         forget(z);
         z->asked_s = now_s;
         z->until_s = to_s > now_s + AHEAD_MIN_S ? to_s : now_s + AHEAD_MIN_S;
-        z->status = ask_desk(z, plans->args, &z->err);
+        z->status = ask_desk(z, plans, job, &z->err);
     }
     if (z->status != TERN_OK) {
         return ti_fail(err, z->status, z->err.module, z->err.offset, "%s", z->err.message);

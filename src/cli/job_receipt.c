@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,19 +102,66 @@ static tern_status sum_output(ti_job_output *out, const char *queue, int64_t id,
     return status;
 }
 
+/* --- the command ----------------------------------------------------------------------------
+ */
+
+/* The salt that was kept, if the file is whole. */
+static bool read_salt(uint8_t salt[TI_JOB_SALT], const char *text, size_t len)
+{
+    size_t n = 0;
+    const char *hex = text + sizeof TI_JOB_WORDS;
+    return len > sizeof TI_JOB_WORDS + 2 * TI_JOB_SALT &&
+           memcmp(text, TI_JOB_WORDS, sizeof TI_JOB_WORDS) == 0 &&
+           sodium_hex2bin(salt, TI_JOB_SALT, hex, 2 * TI_JOB_SALT, NULL, &n, NULL) == 0 &&
+           n == TI_JOB_SALT && hex[2 * TI_JOB_SALT] == '\0';
+}
+
+/* The commitment of its words.  Salt and words are kept beside the receipt, for who is to be
+ * shown them; what is there is taken again. */
+static tern_status commit(char hex[TI_SHA256_HEX + 1], const char *queue, const ti_job *job,
+                          tern_err *err)
+{
+    uint8_t salt[TI_JOB_SALT];
+    char salt_hex[2 * TI_JOB_SALT + 1], *path, *old = NULL;
+    size_t len = 0;
+    ti_buf text = {0};
+    TI_TRY(ti_queue_path(&path, queue, job->id, "words", err));
+    bool there = ti_read_file(&old, &len, path, TI_JOB_COMMAND_MAX + 256, NULL) == TERN_OK &&
+                 read_salt(salt, old, len);
+    free(old);
+    tern_status status = TERN_OK;
+    if (!there) {
+        randombytes_buf(salt, sizeof salt);
+        sodium_bin2hex(salt_hex, sizeof salt_hex, salt, sizeof salt);
+        ti_buf_add(&text, TI_JOB_WORDS, sizeof TI_JOB_WORDS);
+        ti_buf_add(&text, salt_hex, sizeof salt_hex);
+        ti_buf_add(&text, job->command, job->command_len);
+        status = text.failed ? ti_fail_nomem(err, "jobs", text.len, "a command")
+                             : ti_job_write(path, text.data, text.len, err);
+        ti_buf_free(&text);
+    }
+    free(path);
+    if (status == TERN_OK) {
+        ti_job_commit(hex, salt, job);
+    }
+    return status;
+}
+
 /* --- the receipt ----------------------------------------------------------------------------
  */
 
 static tern_status sign(ti_buf *envelope, const char *queue, const ti_job *job, tern_err *err)
 {
-    char id[TI_RECEIPT_ID + 1], *key_file = NULL;
+    char id[TI_RECEIPT_ID + 1], *key_file = NULL, commitment[TI_SHA256_HEX + 1];
     bool made;
     ti_job_output output;
     ti_note_signer key = {.pub = {.name = ""}};
     ti_buf statement = {0};
     ti_receipt_make_id(id, ti_unix_ms());
     TI_TRY(sum_output(&output, queue, job->id, err));
-    tern_status status = ti_job_statement(&statement, job, id, tern_version(), &output, err);
+    TI_TRY(commit(commitment, queue, job, err));
+    tern_status status =
+        ti_job_statement(&statement, job, id, tern_version(), &output, commitment, err);
     if (status == TERN_OK) {
         status = ti_receipt_key_file(&key_file, true, err);
     }

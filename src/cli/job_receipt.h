@@ -5,6 +5,10 @@
 
 #include "jobs/job.h"
 
+/* How the file `words` in a job's directory begins; then, each with a NUL behind it, the salt
+ * in hexadecimal and the words of the command. */
+#define TI_JOB_WORDS "tern.job-words/1"
+
 /* Signs what is known of a job that is over into receipt.json in its directory, once: a second
  * call takes what is there.  Appends it, once too, to the log of TERN_LOG, else to tern/log in
  * $XDG_DATA_HOME, where one of them is a log; then account->log_index says where, and

@@ -9,6 +9,7 @@
 #include "base/jval.h"
 #include "carbon/stamp.h"
 #include "cli/job_count.h"
+#include "cli/job_daemon.h"
 #include "cli/metering.h"
 #include "cli/moment.h"
 #include "cli/out.h"
@@ -117,8 +118,8 @@ void ti_json_job_row(ti_buf *json, const char *key, const ti_job_place *place,
     ti_json_str(json, "via", ti_job_via_name(job->via));
     ti_json_str(json, "name", job->name);
     ti_json_open(json, "command", '[');
-    for (size_t at = 0; at < job->command_len; at += strlen(job->command + at) + 1) {
-        ti_json_str(json, NULL, job->command + at);
+    for (const char *word = ti_job_word(job, NULL); word; word = ti_job_word(job, word)) {
+        ti_json_str(json, NULL, word);
     }
     ti_json_close(json, ']');
     ti_json_str(json, "zone", job->zone);
@@ -143,6 +144,16 @@ void ti_json_job_row(ti_buf *json, const char *key, const ti_job_place *place,
     ti_json_close(json, '}');
 }
 
+void ti_json_daemon(ti_buf *json, const ti_job_place *place)
+{
+    ti_job_daemon d;
+    ti_job_daemon_look(&d, place->dir);
+    ti_json_bool(json, "daemon", d.there);
+    if (d.there && *d.host) {
+        ti_json_str(json, "daemon_host", d.host);
+    }
+}
+
 tern_status ti_print_job_json(const ti_job_place *place, const ti_job *job, tern_err *err)
 {
     ti_buf json = {0};
@@ -151,6 +162,7 @@ tern_status ti_print_job_json(const ti_job_place *place, const ti_job *job, tern
     ti_json_open(&json, "jobs", '[');
     ti_json_job_row(&json, NULL, place, job);
     ti_json_close(&json, ']');
+    ti_json_daemon(&json, place);
     ti_json_close(&json, '}');
     tern_status status = ti_print_json(&json, err);
     ti_buf_free(&json);

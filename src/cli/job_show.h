@@ -9,6 +9,9 @@
 void ti_json_job_row(ti_buf *json, const char *key, const ti_job_place *place,
                      const ti_job *job);
 
+/* Adds whether a daemon serves the queue, and on which machine if not on this one. */
+void ti_json_daemon(ti_buf *json, const ti_job_place *place);
+
 /* Prints a document with one job.  Errors: TERN_NOMEM. */
 tern_status ti_print_job_json(const ti_job_place *place, const ti_job *job, tern_err *err);
 

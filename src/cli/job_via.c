@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,144 +11,22 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "cli/capture.h"
+#include "cli/call.h"
 #include "cli/jobd_io.h"
-#include "cli/models.h"
 #include "cli/out.h"
-#include "cli/process.h"
+#include "cli/systemd.h"
 #include "jobs/batch.h"
+#include "jobs/step.h"
 
-enum { PATIENCE_S = 30, WORDS_MAX = 96, NAME_TRIES = 10 };
-
-/* A command line that grows.  What does not fit is noticed at the end. */
-typedef struct words {
-    char *items[WORDS_MAX];
-    size_t n;
-    bool failed;
-} words;
-
-static void add(words *w, const char *format, ...) TI_PRINTF(2, 3);
-static void add(words *w, const char *format, ...)
-{
-    va_list args;
-    char text[PATH_MAX + 64];
-    va_start(args, format);
-    int len = vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    char *copy = len >= 0 && (size_t)len < sizeof text ? strdup(text) : NULL;
-    if (!copy || w->n + 1 >= WORDS_MAX) {
-        w->failed = true;
-        free(copy);
-        return;
-    }
-    w->items[w->n++] = copy;
-}
-
-/* Runs it and frees the words.  That it fails is an error, with what it said. */
-static tern_status call(ti_captured *out, words *w, bool must, tern_err *err)
-{
-    tern_status status = w->failed ? ti_fail(err, TERN_LIMIT, "jobs", TI_NO_OFFSET,
-                                             "too many or too long options")
-                                   : ti_capture(out, w->items, PATIENCE_S, err);
-    if (status == TERN_OK && must && out->exit_code != 0) {
-        status = ti_fail(err, TERN_UNAVAILABLE, "jobs", TI_NO_OFFSET, "%s: %s", w->items[0],
-                         *out->said ? out->said : "it failed");
-        ti_captured_free(out);
-    }
-    for (size_t i = 0; i < w->n; i++) {
-        free(w->items[i]);
-    }
-    return status;
-}
-
-static tern_status own_path(char out[PATH_MAX], tern_err *err)
-{
-    ssize_t n = readlink("/proc/self/exe", out, PATH_MAX - 1);
-    if (n < 0) {
-        return ti_fail_errno(err, errno, "jobs", "where is this program?");
-    }
-    out[n] = '\0';
-    return TERN_OK;
-}
+enum { NAME_TRIES = 10, MARK_PATIENCE_S = 60 };
 
 /* --- systemd --------------------------------------------------------------------------------
  */
 
-static tern_status unit_path(char **out, const char *name, const char *suffix, bool make,
-                             tern_err *err)
-{
-    const char *xdg = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
-    ti_buf path = {0};
-    if (xdg && *xdg == '/') {
-        ti_buf_addf(&path, "%s/systemd/user", xdg);
-    } else if (home && *home) {
-        ti_buf_addf(&path, "%s/.config/systemd/user", home);
-    } else {
-        return ti_fail(err, TERN_UNAVAILABLE, "jobs", TI_NO_OFFSET,
-                       "neither XDG_CONFIG_HOME nor HOME is set");
-    }
-    tern_status status = TERN_OK;
-    if (make && !path.failed) {
-        status = ti_make_directories(path.data, err);
-    }
-    ti_buf_addf(&path, "/%s%s", name, suffix);
-    if (status == TERN_OK && path.failed) {
-        status = ti_fail_nomem(err, "jobs", 0, "a path");
-    }
-    if (status != TERN_OK) {
-        ti_buf_free(&path);
-        return status;
-    }
-    *out = path.data;
-    return TERN_OK;
-}
-
-static tern_status write_unit(const char *name, const char *suffix, const ti_buf *text,
-                              tern_err *err)
-{
-    char *path;
-    TI_TRY(unit_path(&path, name, suffix, true, err));
-    tern_status status = ti_job_write(path, text->data, text->len, err);
-    free(path);
-    return status;
-}
-
-static void remove_units(const char *name)
-{
-    static const char *const suffixes[] = {".timer", ".service"};
-    for (size_t i = 0; i < 2; i++) {
-        char *path;
-        if (unit_path(&path, name, suffixes[i], false, NULL) == TERN_OK) {
-            (void)unlink(path);
-            free(path);
-        }
-    }
-}
-
-static tern_status systemctl(const char *what, const char *name, const char *suffix, bool must,
-                             tern_err *err)
-{
-    words w = {0};
-    ti_captured said;
-    add(&w, "systemctl");
-    add(&w, "--user");
-    add(&w, "--quiet");
-    if (strcmp(what, "enable") == 0) {
-        add(&w, "--now");
-    }
-    add(&w, "%s", what);
-    if (*name) {
-        add(&w, "%s%s", name, suffix);
-    }
-    TI_TRY(call(&said, &w, must, err));
-    ti_captured_free(&said);
-    return TERN_OK;
-}
-
 static tern_status start_timer(const char *name, tern_err *err)
 {
-    TI_TRY(systemctl("daemon-reload", "", "", true, err));
-    return systemctl("enable", name, ".timer", true, err);
+    TI_TRY(ti_systemctl("daemon-reload", "", "", true, err));
+    return ti_systemctl("enable", name, ".timer", true, err);
 }
 
 static tern_status write_timer(const ti_job *job, bool wake, tern_err *err)
@@ -157,7 +34,7 @@ static tern_status write_timer(const ti_job *job, bool wake, tern_err *err)
     ti_buf timer = {0};
     tern_status status = ti_systemd_timer(&timer, job, wake, err);
     if (status == TERN_OK) {
-        status = write_unit(job->external, ".timer", &timer, err);
+        status = ti_systemd_write(job->external, ".timer", &timer, err);
     }
     ti_buf_free(&timer);
     return status;
@@ -168,12 +45,12 @@ static tern_status submit_systemd(const ti_job_place *place, ti_job *job, tern_e
     char tern[PATH_MAX];
     ti_buf service = {0};
     tern_err local;
-    TI_TRY(own_path(tern, err));
+    TI_TRY(ti_own_path(tern, sizeof tern, err));
     ti_batch_keeper keeper = {.tern = tern, .dir = place->dir, .id = job->id};
     ti_systemd_name(job->external, job->id);
     tern_status status = ti_systemd_service(&service, &keeper, err);
     if (status == TERN_OK) {
-        status = write_unit(job->external, ".service", &service, err);
+        status = ti_systemd_write(job->external, ".service", &service, err);
     }
     ti_buf_free(&service);
     if (status == TERN_OK) {
@@ -190,43 +67,43 @@ static tern_status submit_systemd(const ti_job_place *place, ti_job *job, tern_e
         }
     }
     if (status != TERN_OK) {
-        remove_units(job->external);
+        ti_systemd_remove(job->external);
     }
     return status;
 }
 
 static tern_status cancel_systemd(const ti_job *job, tern_err *err)
 {
-    (void)systemctl("disable", job->external, ".timer", false, NULL);
-    (void)systemctl("stop", job->external, ".timer", false, NULL);
-    tern_status status = systemctl("stop", job->external, ".service", false, err);
-    remove_units(job->external);
-    (void)systemctl("daemon-reload", "", "", false, NULL);
+    (void)ti_systemctl("disable", job->external, ".timer", false, NULL);
+    (void)ti_systemctl("stop", job->external, ".timer", false, NULL);
+    tern_status status = ti_systemctl("stop", job->external, ".service", false, err);
+    ti_systemd_remove(job->external);
+    (void)ti_systemctl("daemon-reload", "", "", false, NULL);
     return status;
 }
 
 /* --- Slurm ----------------------------------------------------------------------------------
  */
 
-static void add_sbatch_words(words *w, const ti_job *job, const ti_submit_args *args)
+static void add_sbatch_words(ti_call_words *w, const ti_job *job, const ti_submit_args *args)
 {
     char begin[32];
     ti_slurm_begin(begin, job->plan.start_s, (int64_t)time(NULL));
-    add(w, "sbatch");
-    add(w, "--parsable");
-    add(w, "--begin=%s", begin);
-    add(w, "--job-name=%s", *job->name ? job->name : "tern");
-    add(w, "--output=/dev/null"); /* the keeper opens files of its own */
-    add(w, "--error=/dev/null");
-    add(w, "%s", job->flags & TI_JOB_RESTARTABLE ? "--requeue" : "--no-requeue");
+    ti_call_add(w, "sbatch");
+    ti_call_add(w, "--parsable");
+    ti_call_add(w, "--begin=%s", begin);
+    ti_call_add(w, "--job-name=%s", *job->name ? job->name : "tern");
+    ti_call_add(w, "--output=/dev/null"); /* the keeper opens files of its own */
+    ti_call_add(w, "--error=/dev/null");
+    ti_call_add(w, "%s", job->flags & TI_JOB_RESTARTABLE ? "--requeue" : "--no-requeue");
     if (args->array) {
-        add(w, "--array=%s", args->array);
+        ti_call_add(w, "--array=%s", args->array);
     }
     if (args->dependency) {
-        add(w, "--dependency=%s", args->dependency);
+        ti_call_add(w, "--dependency=%s", args->dependency);
     }
     for (size_t i = 0; i < args->sbatch.n; i++) {
-        add(w, "%s", args->sbatch.items[i]);
+        ti_call_add(w, "%s", args->sbatch.items[i]);
     }
 }
 
@@ -245,10 +122,10 @@ static tern_status submit_slurm(const ti_job_place *place, ti_job *job,
                                 const ti_submit_args *args, tern_err *err)
 {
     char tern[PATH_MAX], *script = NULL;
-    words w = {0};
+    ti_call_words w = {0};
     ti_captured said;
     ti_buf text = {0};
-    TI_TRY(own_path(tern, err));
+    TI_TRY(ti_own_path(tern, sizeof tern, err));
     ti_batch_keeper keeper = {.tern = tern, .dir = place->dir, .id = job->id};
     tern_status status = ti_slurm_script(&text, &keeper, err);
     if (status == TERN_OK) {
@@ -263,8 +140,8 @@ static tern_status submit_slurm(const ti_job_place *place, ti_job *job,
     }
     if (status == TERN_OK) {
         add_sbatch_words(&w, job, args);
-        add(&w, "%s", script);
-        status = call(&said, &w, true, err);
+        ti_call_add(&w, "%s", script);
+        status = ti_call(&said, &w, true, err);
     }
     free(script);
     TI_TRY(status);
@@ -278,16 +155,16 @@ static tern_status submit_slurm(const ti_job_place *place, ti_job *job,
 
 static tern_status cancel_slurm(const ti_job *job, tern_err *err)
 {
-    words w = {0};
+    ti_call_words w = {0};
     ti_captured said;
     if (!*job->external) {
         return ti_fail(err, TERN_UNAVAILABLE, "jobs", TI_NO_OFFSET,
                        "job %lld is still being handed to Slurm: try again",
                        (long long)job->id);
     }
-    add(&w, "scancel");
-    add(&w, "%s", job->external);
-    TI_TRY(call(&said, &w, true, err));
+    ti_call_add(&w, "scancel");
+    ti_call_add(&w, "%s", job->external);
+    TI_TRY(ti_call(&said, &w, true, err));
     ti_captured_free(&said);
     return TERN_OK;
 }
@@ -301,15 +178,15 @@ typedef enum slurm_answer {
 /* Who runs it now or did a moment ago. */
 static slurm_answer ask_squeue(ti_slurm_seen *seen, const ti_job *job)
 {
-    words w = {0};
+    ti_call_words w = {0};
     ti_captured said;
-    add(&w, "squeue");
-    add(&w, "--noheader");
-    add(&w, "--states=all");
-    add(&w, "--array");
-    add(&w, "--format=%%T");
-    add(&w, "--jobs=%s", job->external);
-    if (call(&said, &w, false, NULL) != TERN_OK) {
+    ti_call_add(&w, "squeue");
+    ti_call_add(&w, "--noheader");
+    ti_call_add(&w, "--states=all");
+    ti_call_add(&w, "--array");
+    ti_call_add(&w, "--format=%%T");
+    ti_call_add(&w, "--jobs=%s", job->external);
+    if (ti_call(&said, &w, false, NULL) != TERN_OK) {
         return SLURM_SILENT;
     }
     slurm_answer answer = SLURM_SILENT;
@@ -326,15 +203,15 @@ static slurm_answer ask_squeue(ti_slurm_seen *seen, const ti_job *job)
 /* The accounts, which not every site keeps. */
 static bool ask_sacct(ti_slurm_seen *seen, const ti_job *job)
 {
-    words w = {0};
+    ti_call_words w = {0};
     ti_captured said;
-    add(&w, "sacct");
-    add(&w, "--noheader");
-    add(&w, "--parsable2");
-    add(&w, "--allocations");
-    add(&w, "--format=State,ExitCode");
-    add(&w, "--jobs=%s", job->external);
-    if (call(&said, &w, true, NULL) != TERN_OK) {
+    ti_call_add(&w, "sacct");
+    ti_call_add(&w, "--noheader");
+    ti_call_add(&w, "--parsable2");
+    ti_call_add(&w, "--allocations");
+    ti_call_add(&w, "--format=State,ExitCode");
+    ti_call_add(&w, "--jobs=%s", job->external);
+    if (ti_call(&said, &w, true, NULL) != TERN_OK) {
         return false;
     }
     ti_slurm_read(seen, said.out.data, said.out.len);
@@ -456,7 +333,7 @@ static void refresh_slurm(ti_job_place *place, ti_job *job)
     case SLURM_FORGOT:
         /* What its keepers wrote last counts, once all of them have. */
         if (read_runs(place, &look) && all_began(place, job->id)) {
-            note_state(place, job, look.run.exit_code == 0 ? TI_JOB_DONE : TI_JOB_FAILED);
+            note_state(place, job, ti_job_end_state(job, look.run.exit_code));
         } else if (job->cancel) {
             note_state(place, job, TI_JOB_CANCELLED);
         }
@@ -469,6 +346,7 @@ static void refresh_slurm(ti_job_place *place, ti_job *job)
 static void refresh_systemd(ti_job_place *place, ti_job *job)
 {
     ti_job_status s;
+    ti_job_mark mark = {.made_s = 0};
     ti_job_view view = {.now_s = (int64_t)time(NULL)};
     ti_job_run run = {0};
     ti_job look = *job;
@@ -476,21 +354,24 @@ static void refresh_systemd(ti_job_place *place, ti_job *job)
     if (ti_job_status_load(&s, place->dir, job->id, 1, NULL, NULL) == TERN_OK) {
         look.keeper = s.keeper;
         ti_job_status_free(&s);
+    } else if (ti_job_mark_load(&mark, place->dir, job->id, 1, NULL, NULL) == TERN_OK) {
+        look.keeper = mark.keeper; /* it is just starting, or died before its first word */
     }
     ti_jobd_look(place->dir, &look, &view, &run);
     switch (view.keeper) {
     case TI_KEEPER_ALIVE:
+    case TI_KEEPER_ELSEWHERE:
         note_state(place, job, TI_JOB_RUNNING);
         break;
     case TI_KEEPER_ENDED:
-        note_state(place, job, run.exit_code == 0 ? TI_JOB_DONE : TI_JOB_FAILED);
-        remove_units(job->external);
+        note_state(place, job, ti_job_end_state(job, run.exit_code));
+        ti_systemd_remove(job->external);
         break;
     case TI_KEEPER_GONE:
-        /* A mark without a status is a keeper that is just starting. */
-        if (look.keeper.pid != 0) {
+        /* A mark that does not say whose it is may be of one that is just starting. */
+        if (look.keeper.pid != 0 || view.now_s - mark.made_s > MARK_PATIENCE_S) {
             note_state(place, job, job->cancel ? TI_JOB_CANCELLED : TI_JOB_INTERRUPTED);
-            remove_units(job->external);
+            ti_systemd_remove(job->external);
         }
         break;
     case TI_KEEPER_NONE:
@@ -560,7 +441,10 @@ tern_status ti_via_submit(ti_job_place *place, ti_job *job, const ti_submit_args
     tern_status status = job->via == TI_VIA_SLURM ? submit_slurm(place, job, args, err)
                                                   : submit_systemd(place, job, err);
     if (status != TERN_OK) {
-        (void)ti_queue_move(place->queue, &done, job, TI_JOB_CANCELLED, NULL);
+        /* Its files go too: a scheduler that took it and did not say so finds no command. */
+        if (ti_queue_remove(place->queue, &done, job, NULL) == TERN_OK && done) {
+            ti_job_remove_files(place->dir, job->id);
+        }
         return status;
     }
     status = note_name(place->queue, job, err);

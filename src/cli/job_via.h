@@ -22,8 +22,9 @@ typedef struct ti_submit_args {
     ti_desk_args desk;
 } ti_submit_args;
 
-/* Hands a job that is in the queue over, and notes under which name.  When that fails the job
- * becomes `cancelled`.  Errors: TERN_UNAVAILABLE with what was said, TERN_IO, TERN_NOMEM. */
+/* Hands a job that is in the queue over, and notes under which name.  When that fails it is
+ * taken out of the queue again.  Errors: TERN_UNAVAILABLE with what was said, TERN_IO,
+ * TERN_NOMEM. */
 tern_status ti_via_submit(ti_job_place *place, ti_job *job, const ti_submit_args *args,
                           tern_err *err);
 

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#define _GNU_SOURCE /* POSIX_SPAWN_SETSID */
+#define _GNU_SOURCE /* pipe2 */
 #include "cli/jobd_io.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +12,7 @@
 #include <unistd.h>
 
 #include "carbon/stamp.h"
-#include "cli/job_place.h"
+#include "cli/job_daemon.h"
 #include "cli/out.h"
 #include "cli/process.h"
 
@@ -45,16 +44,14 @@ static tern_status read_status(bool *ended, const char *dir, const ti_job *job,
     return TERN_OK;
 }
 
-/* Of a keeper that is gone without an account. */
+/* Of a keeper that is gone without an account.  What cannot be read is looked at again. */
 static ti_keeper_state look_at_mark(const char *dir, const ti_job *job)
 {
-    char *path;
-    if (ti_job_file(&path, dir, job->id, "mark", job->attempt, NULL, NULL) != TERN_OK) {
-        return TI_KEEPER_ALIVE; /* it is looked at again */
-    }
-    int e = access(path, F_OK) == 0 ? 0 : errno;
-    free(path);
-    return e == 0 ? TI_KEEPER_GONE : e == ENOENT ? TI_KEEPER_UNBORN : TI_KEEPER_ALIVE;
+    ti_job_mark mark;
+    tern_status status = ti_job_mark_load(&mark, dir, job->id, job->attempt, NULL, NULL);
+    return status == TERN_OK   ? TI_KEEPER_GONE
+           : status == TERN_NO ? TI_KEEPER_UNBORN
+                               : TI_KEEPER_ALIVE;
 }
 
 void ti_jobd_look(const char *dir, const ti_job *job, ti_job_view *view, ti_job_run *run)
@@ -64,8 +61,9 @@ void ti_jobd_look(const char *dir, const ti_job *job, ti_job_view *view, ti_job_
         view->keeper = TI_KEEPER_ENDED;
         return;
     }
-    if (ti_process_lives(&job->keeper)) {
-        view->keeper = TI_KEEPER_ALIVE;
+    bool here = ti_process_is_here(&job->keeper);
+    if (!here || ti_process_lives(&job->keeper)) {
+        view->keeper = here ? TI_KEEPER_ALIVE : TI_KEEPER_ELSEWHERE;
         return;
     }
     /* It may have ended between the two looks. */
@@ -90,62 +88,39 @@ static void look(void *self, const ti_job *job, ti_job_view *view, ti_job_run *r
 /* --- starting -------------------------------------------------------------------------------
  */
 
-/* Starts `tern jobd --keep ID` in a session of its own, with the gate as standard input. */
-static int spawn_keeper(pid_t *pid, char *const *argv, const char *log, int gate)
-{
-    posix_spawnattr_t attr;
-    posix_spawn_file_actions_t files;
-    sigset_t all, none;
-    int e = posix_spawnattr_init(&attr);
-    if (e != 0) {
-        return e;
-    }
-    e = posix_spawn_file_actions_init(&files);
-    if (e == 0) {
-        sigfillset(&all);
-        sigemptyset(&none);
-        posix_spawnattr_setsigdefault(&attr, &all);
-        posix_spawnattr_setsigmask(&attr, &none);
-        posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGDEF |
-                                            POSIX_SPAWN_SETSIGMASK);
-        posix_spawn_file_actions_adddup2(&files, gate, 0);
-        posix_spawn_file_actions_addopen(&files, 1, log, O_WRONLY | O_CREAT | O_APPEND, 0600);
-        posix_spawn_file_actions_adddup2(&files, 1, 2);
-        e = posix_spawn(pid, "/proc/self/exe", &files, &attr, argv, environ);
-        posix_spawn_file_actions_destroy(&files);
-    }
-    posix_spawnattr_destroy(&attr);
-    return e;
-}
-
 static tern_status prepare(void *self, const ti_job *job, uint32_t attempt,
                            ti_job_process *keeper, tern_err *err)
 {
     ti_jobd_hands *h = self;
-    char id[32], nth[16], name[] = "tern", jobd[] = "jobd", keep[] = "--keep",
-                          at[] = "--attempt", queue[] = "--queue", gate[] = "--gate";
-    char *log = NULL, *dir = strdup(h->dir);
+    char id[32], nth[16], by[32], longest[16],
+        name[] = "tern", jobd[] = "jobd", keep[] = "--keep", at[] = "--attempt",
+        queue[] = "--queue", gate[] = "--gate", end[] = "--end-by", length[] = "--length";
+    bool some = job->flags & TI_JOB_INTERRUPTIBLE;
+    char *dir = strdup(h->dir);
     int ends[2];
     pid_t pid = 0;
-    snprintf(id, sizeof id, "%lld", (long long)job->id);
-    snprintf(nth, sizeof nth, "%u", (unsigned)attempt);
-    if (!dir || ti_queue_path(&log, h->dir, 0, "jobd.log", err) != TERN_OK) {
-        free(dir);
+    if (!dir) {
         return ti_fail_nomem(err, "jobs", strlen(h->dir), "a path");
     }
+    snprintf(id, sizeof id, "%lld", (long long)job->id);
+    snprintf(nth, sizeof nth, "%u", (unsigned)attempt);
+    snprintf(by, sizeof by, "%lld", (long long)job->deadline_s);
+    snprintf(longest, sizeof longest, "%u", (unsigned)job->longest_s);
     if (pipe2(ends, O_CLOEXEC) != 0) {
         free(dir);
-        free(log);
         return ti_fail_errno(err, errno, "jobs", "cannot make a gate");
     }
-    char *argv[] = {name, jobd, keep, id, at, nth, queue, dir, gate, NULL};
-    int e = spawn_keeper(&pid, argv, log, ends[0]);
+    char *argv[] = {name, jobd,   keep,    id,  at, nth, queue, dir, gate, some ? end : NULL,
+                    by,   length, longest, NULL};
+    tern_status status = ti_job_spawn_self(&pid, argv, dir, ends[0], err);
     free(dir);
-    free(log);
     close(ends[0]);
-    if (e != 0 || !ti_process_look(keeper, pid)) {
+    if (status == TERN_OK && !ti_process_look(keeper, pid)) {
+        status = ti_fail_errno(err, ESRCH, "jobs", "cannot start a keeper");
+    }
+    if (status != TERN_OK) {
         close(ends[1]);
-        return ti_fail_errno(err, e ? e : ESRCH, "jobs", "cannot start a keeper");
+        return status;
     }
     h->gate = ends[1];
     return TERN_OK;
@@ -173,11 +148,11 @@ static tern_status signal_keeper(void *self, const ti_job *job, ti_act act, tern
                          "its keeper is not there any more");
 }
 
-static tern_status planner(void *self, const char *zone, int64_t to_s, ti_planner **out,
-                           const char **source, tern_err *err)
+static tern_status planner(void *self, const ti_job *job, ti_planner **out, const char **source,
+                           tern_err *err)
 {
     ti_jobd_hands *h = self;
-    return ti_job_planner(&h->plans, zone, to_s, out, source, err);
+    return ti_job_planner(&h->plans, job, out, source, err);
 }
 
 /* --- telling --------------------------------------------------------------------------------

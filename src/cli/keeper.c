@@ -16,7 +16,7 @@
 
 #include "base/file.h"
 #include "cli/freezer.h"
-#include "cli/job_place.h"
+#include "cli/job_daemon.h"
 #include "cli/out.h"
 #include "cli/process.h"
 #include "cli/receipts.h"
@@ -31,6 +31,8 @@ enum {
     PIECE_S = 300, /* energy is written down so often: intensities change no faster */
     GRACE_S = 10,
     RETRY_S = 10,
+    LOOK_S =
+        60, /* a clock may be set, a machine may sleep: while suspended it is asked again */
     NS_PER_MS = 1000000
 };
 static const uint64_t ns_per_s = 1000000000;
@@ -85,11 +87,14 @@ static tern_status leave_mark(const keeper *k, tern_err *err)
     TI_TRY(ti_job_file(&path, k->ask->dir, k->ask->id, "mark", k->ask->attempt, k->ask->task,
                        err));
     tern_status status = TERN_OK;
+    char who[TI_PROCESS_TEXT];
+    ti_process_write(who, &k->status.keeper);
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
+    ssize_t len = (ssize_t)strlen(who);
     if (fd < 0 && errno == EEXIST) {
         status = ti_fail(err, TERN_NO, "jobs", TI_NO_OFFSET, "job %lld was begun already",
                          (long long)k->ask->id);
-    } else if (fd < 0 || fsync(fd) != 0) {
+    } else if (fd < 0 || write(fd, who, (size_t)len) != len || fsync(fd) != 0) {
         status = ti_fail_errno(err, errno, "jobs", "cannot write '%s'", path);
     }
     if (fd >= 0) {
@@ -351,6 +356,22 @@ static bool collect(keeper *k)
     return ended;
 }
 
+/* When it must go on to keep its deadline. */
+static int64_t latest_s(const keeper *k)
+{
+    const ti_job job = {.deadline_s = k->ask->deadline_s, .longest_s = k->ask->longest_s};
+    return ti_job_latest_s(&job, (uint32_t)(k->ran_ns / ns_per_s));
+}
+
+/* The daemon that suspended it may be gone: it goes on by itself when it must, and when the
+ * clock cannot be right. */
+static bool must_go_on(const keeper *k)
+{
+    int64_t now_s = wall_ms() / 1000;
+    return k->status.suspended && k->ask->deadline_s > 0 &&
+           (now_s >= latest_s(k) || now_s < k->status.run.started_s - TI_JOB_CLOCK_S);
+}
+
 /* Until when to wait for a signal. */
 static struct timespec patience(const keeper *k)
 {
@@ -360,6 +381,12 @@ static struct timespec patience(const keeper *k)
     }
     if (k->kill_ns && k->kill_ns < until) {
         until = k->kill_ns;
+    }
+    if (k->status.suspended && k->ask->deadline_s > 0) {
+        int64_t left_s = latest_s(k) - wall_ms() / 1000;
+        left_s = left_s < 0 ? 0 : left_s < LOOK_S ? left_s : LOOK_S;
+        uint64_t look = now + (uint64_t)left_s * ns_per_s;
+        until = look < until ? look : until;
     }
     uint64_t left = until > now ? until - now : 0;
     return (struct timespec){.tv_sec = (time_t)(left / ns_per_s),
@@ -375,6 +402,8 @@ static void watch(keeper *k)
         if (number == SIGTSTP) {
             suspend(k);
         } else if (number == SIGCONT) {
+            resume(k);
+        } else if (number < 0 && must_go_on(k)) {
             resume(k);
         } else if (number == SIGTERM || number == SIGINT || number == SIGHUP) {
             terminate(k);
@@ -501,8 +530,8 @@ static tern_status keep(keeper *k, tern_err *err)
     TI_TRY(a->gate ? wait_at_gate(err) : TERN_OK);
     TI_TRY(read_spec(k, err));
     TI_TRY(ti_job_file(&k->status_path, a->dir, a->id, "status", a->attempt, a->task, err));
-    TI_TRY(leave_mark(k, err));
     (void)ti_process_look(&k->status.keeper, getpid());
+    TI_TRY(leave_mark(k, err));
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
     if (ti_metering_open(&k->energy, a->metering, TI_METERING_CALIBRATED, NULL, NULL, &local) !=
         TERN_OK) {

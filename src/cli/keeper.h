@@ -3,6 +3,7 @@
  * continues it, and writes down how it ended.  Whoever started it may die meanwhile.
  *
  *     SIGTSTP  suspends the command's process group       SIGCONT  continues it
+ *              (it goes on by itself when its deadline says so)
  *     SIGTERM, SIGINT, SIGHUP  end it; after ten seconds with SIGKILL
  *
  * An end that cannot be written down is tried again every ten seconds, and at a SIGCONT, until
@@ -17,8 +18,9 @@ typedef struct ti_keeper_ask {
     const char *dir; /* of the queue */
     int64_t id;
     uint32_t attempt;
-    const char *task; /* of an array, or "" */
-    bool gate;        /* begin only when a byte comes on standard input */
+    const char *task;              /* of an array, or "" */
+    bool gate;                     /* begin only when a byte comes on standard input */
+    int64_t deadline_s, longest_s; /* when it goes on by itself; 0 = only when it is told */
     const ti_metering_args *metering;
 } ti_keeper_ask;
 

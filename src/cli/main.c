@@ -29,7 +29,7 @@ static tern_status perform(const ti_command *cmd, int argc, char **argv, tern_er
         return ti_fail(err, TERN_USAGE, cmd->name, TI_NO_OFFSET,
                        "options stand after the command '%.64s'", operands.items[0]);
     }
-    if (cmd->subs && operands.n == 0) {
+    if (cmd->subs && operands.n == 0 && (!cmd->run || cmd->operands)) {
         ti_hint("'tern %s%s--help' lists the commands", cmd->name, *cmd->name ? " " : "");
         return ti_fail(err, TERN_USAGE, cmd->name, TI_NO_OFFSET, "a command is missing");
     }

@@ -59,6 +59,76 @@ static void read_boot(char out[TI_JOB_BOOT_MAX + 1])
     }
 }
 
+/* The name is for people; the machine-id(5) tells machines apart whose names are equal or
+ * change. */
+static void read_host(char out[TI_JOB_HOST_MAX + 1])
+{
+    enum { NAME_MAX_LEN = 64, ID = 32 };
+    char name[NAME_MAX_LEN + 1] = "", id[ID + 2] = "";
+    if (gethostname(name, sizeof name) != 0) {
+        name[0] = '\0';
+    }
+    name[NAME_MAX_LEN] = '\0';
+    for (char *c = name; *c; c++) {
+        *c = *c <= ' ' || *c == '/' || *c == 0x7f ? '_' : *c;
+    }
+    if (!read_small("/etc/machine-id", id, sizeof id) || strspn(id, "0123456789abcdef") != ID) {
+        id[0] = '\0';
+    }
+    snprintf(out, TI_JOB_HOST_MAX + 1, "%s/%.*s", name, ID, id);
+}
+
+bool ti_process_is_here(const ti_job_process *process)
+{
+    char host[TI_JOB_HOST_MAX + 1], boot[TI_JOB_BOOT_MAX + 1];
+    read_boot(boot);
+    if (!*process->host || (*boot && strcmp(boot, process->boot) == 0)) {
+        return true; /* no two machines have the same boot; a container may have another name */
+    }
+    read_host(host);
+    const char *mine = strchr(host, '/'), *its = strchr(process->host, '/');
+    if (its && mine[1] && its[1]) {
+        return strcmp(mine, its) == 0;
+    }
+    return strcmp(host, process->host) == 0;
+}
+
+void ti_process_write(char out[TI_PROCESS_TEXT], const ti_job_process *p)
+{
+    snprintf(out, TI_PROCESS_TEXT, "%lld %llu %s %s\n", (long long)p->pid,
+             (unsigned long long)p->start, *p->boot ? p->boot : "-", p->host);
+}
+
+bool ti_process_read(ti_job_process *out, const char *line)
+{
+    ti_job_process p = {0};
+    char *at;
+    p.pid = strtoll(line, &at, 10);
+    if (at == line || *at != ' ' || p.pid <= 0) {
+        return false;
+    }
+    p.start = strtoull(at, &at, 10);
+    size_t boot = *at == ' ' ? strcspn(at + 1, " \n") : 0;
+    if (boot == 0 || boot > TI_JOB_BOOT_MAX || at[boot + 1] != ' ') {
+        return false;
+    }
+    snprintf(p.boot, sizeof p.boot, "%.*s", (int)boot, at + 1);
+    at += boot + 2;
+    size_t host = strcspn(at, " \n");
+    if (host > TI_JOB_HOST_MAX || !at[host]) {
+        return false;
+    }
+    snprintf(p.host, sizeof p.host, "%.*s", (int)host, at);
+    *out = p;
+    return true;
+}
+
+const char *ti_process_host(char out[TI_JOB_HOST_MAX + 1], const ti_job_process *process)
+{
+    snprintf(out, TI_JOB_HOST_MAX + 1, "%.*s", (int)strcspn(process->host, "/"), process->host);
+    return out;
+}
+
 bool ti_process_look(ti_job_process *out, int64_t pid)
 {
     ti_job_process p = {.pid = pid};
@@ -67,6 +137,7 @@ bool ti_process_look(ti_job_process *out, int64_t pid)
         return false;
     }
     read_boot(p.boot);
+    read_host(p.host);
     *out = p;
     return true;
 }

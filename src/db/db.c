@@ -4,6 +4,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#ifdef __linux__
+#include <sys/vfs.h>
+#endif
 #include <unistd.h>
 
 tern_status ti_db_failed(sqlite3 *db, int code, const char *module, const char *kind,
@@ -42,4 +45,42 @@ tern_status ti_db_make_private(const char *file, const char *module, const char 
     }
     close(fd);
     return TERN_OK;
+}
+
+bool ti_db_is_shared_type(uint32_t type)
+{
+    /* statfs(2) and linux/magic.h; FUSE may be anything, sshfs too. */
+    static const uint32_t shared[] = {
+        0x6969,     /* NFS */
+        0x517b,     /* SMB */
+        0xff534d42, /* CIFS */
+        0xfe534d42, /* SMB2 */
+        0x65735546, /* FUSE */
+        0x01021997, /* 9P */
+        0x5346414f, /* AFS */
+        0x00c36400, /* Ceph */
+        0x0bd00bd0, /* Lustre */
+        0x47504653, /* GPFS */
+        0x19830326, /* BeeGFS */
+        0x73757245, /* Coda */
+        0x7461636f, /* OCFS2 */
+        0x01161970, /* GFS2 */
+    };
+    for (size_t i = 0; i < sizeof shared / sizeof *shared; i++) {
+        if (shared[i] == type) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool ti_db_is_shared(const char *path)
+{
+#ifdef __linux__
+    struct statfs fs;
+    return statfs(path, &fs) == 0 && ti_db_is_shared_type((uint32_t)fs.f_type);
+#else
+    (void)path;
+    return false;
+#endif
 }

@@ -4,6 +4,8 @@
 #define TI_DB_DB_H
 
 #include <sqlite3.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 #include "base/err.h"
 
@@ -18,5 +20,12 @@ tern_status ti_db_failed(sqlite3 *db, int code, const char *module, const char *
  * messages. Errors: TERN_IO, also for a symbolic link. */
 tern_status ti_db_make_private(const char *file, const char *module, const char *kind,
                                tern_err *err);
+
+/* True where other machines may have the same files open (NFS, SMB, and whatever else is no
+ * disk of this one): SQLite's write-ahead log needs memory that all its users share. */
+bool ti_db_is_shared(const char *path);
+
+/* The same for a type of file system, statfs(2), f_type. */
+bool ti_db_is_shared_type(uint32_t type);
 
 #endif

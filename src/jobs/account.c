@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "jobs/account.h"
 
-#include <stdlib.h>
-#include <string.h>
+#include <stdio.h>
 
 #include "jobs/schedule.h"
 
@@ -48,34 +47,61 @@ static bool mean_over(uint32_t *mean_mg, const ti_series *series, int64_t start_
     return ti_series_mean(mean_mg, series, from_s, to_s > from_s ? to_s : from_s + 1);
 }
 
+static uint32_t mean_of(const exact *sum, uint64_t energy_uj)
+{
+    /* mg/kWh that give these grams; a double has digits enough for a mean. */
+    double mg_uj = (double)sum->ug * (double)UJ_MG_PER_UG + (double)sum->rest;
+    return energy_uj > 0 ? (uint32_t)(mg_uj / (double)energy_uj + 0.5) : 0;
+}
+
+/* Where a piece would be, had the job begun at another moment and never been stopped: what ran
+ * side by side stays so, the times in which nothing ran are left out. */
+typedef struct shifting {
+    int64_t at_ms;            /* where the stretch under way begins then */
+    int64_t begin_ms, end_ms; /* of that stretch as it was */
+    bool any;
+} shifting;
+
+static int64_t shifted(shifting *s, const ti_job_piece *piece)
+{
+    if (!s->any || piece->start_ms > s->end_ms) {
+        s->at_ms += s->end_ms - s->begin_ms;
+        s->begin_ms = piece->start_ms;
+        s->end_ms = piece->end_ms;
+        s->any = true;
+    }
+    s->end_ms = piece->end_ms > s->end_ms ? piece->end_ms : s->end_ms;
+    return s->at_ms + (piece->start_ms - s->begin_ms);
+}
+
 bool ti_job_count(ti_job_account *out, const ti_job *job, const ti_job_piece *pieces, size_t n,
                   const ti_series *series)
 {
     ti_job_account a = *out;
-    uint64_t sum_uj = 0, ran_ms = 0;
-    uint32_t now_mg;
-    exact sum = {0};
+    uint64_t sum_uj = 0;
+    exact sum = {0}, now = {0};
+    shifting at_once = {.at_ms = job->earliest_s * 1000};
     for (size_t i = 0; i < n; i++) {
         uint64_t energy_uj = pieces[i].energy_uj + pieces[i].idle_uj;
-        uint32_t mean_mg;
-        if (!mean_over(&mean_mg, series, pieces[i].start_ms, pieces[i].end_ms)) {
+        int64_t now_ms = shifted(&at_once, &pieces[i]);
+        uint32_t mean_mg, now_mg;
+        if (!mean_over(&mean_mg, series, pieces[i].start_ms, pieces[i].end_ms) ||
+            !mean_over(&now_mg, series, now_ms,
+                       now_ms + (pieces[i].end_ms - pieces[i].start_ms))) {
             return false;
         }
         add_exact(&sum, energy_uj, mean_mg);
+        add_exact(&now, energy_uj, now_mg);
         sum_uj += energy_uj;
-        ran_ms += (uint64_t)(pieces[i].end_ms - pieces[i].start_ms);
     }
-    int64_t at_once_ms = job->earliest_s * 1000;
-    if (n == 0 || !mean_over(&now_mg, series, at_once_ms, at_once_ms + (int64_t)ran_ms)) {
+    if (n == 0) {
         return false;
     }
     a.has_grams = a.has_now = true;
     a.co2_ug = rounded(&sum);
-    a.now_mg_kwh = now_mg;
-    a.now_co2_ug = ti_job_grams(sum_uj, now_mg);
-    /* mg/kWh that give these grams; a double has digits enough for a mean. */
-    double mg_uj = (double)sum.ug * (double)UJ_MG_PER_UG + (double)sum.rest;
-    a.mean_mg_kwh = sum_uj > 0 ? (uint32_t)(mg_uj / (double)sum_uj + 0.5) : 0;
+    a.now_co2_ug = rounded(&now);
+    a.mean_mg_kwh = mean_of(&sum, sum_uj);
+    a.now_mg_kwh = mean_of(&now, sum_uj);
     *out = a;
     return true;
 }
@@ -83,13 +109,20 @@ bool ti_job_count(ti_job_account *out, const ti_job *job, const ti_job_piece *pi
 /* --- the statement --------------------------------------------------------------------------
  */
 
-static void add_command(ti_buf *out, const ti_job *job)
+void ti_job_commit(char hex[2 * TI_SHA256_BYTES + 1], const uint8_t salt[TI_JOB_SALT],
+                   const ti_job *job)
 {
-    ti_json_open(out, "command", '[');
-    for (size_t at = 0; at < job->command_len; at += strlen(job->command + at) + 1) {
-        ti_json_str(out, NULL, job->command + at);
+    static const char name[] = "tern.command/1";
+    uint8_t digest[TI_SHA256_BYTES];
+    ti_sha256 hash;
+    ti_sha256_start(&hash);
+    ti_sha256_add(&hash, name, sizeof name - 1);
+    ti_sha256_add(&hash, salt, TI_JOB_SALT);
+    ti_sha256_add(&hash, job->command, job->command_len);
+    ti_sha256_end(&hash, digest);
+    for (size_t i = 0; i < sizeof digest; i++) {
+        snprintf(hex + 2 * i, 3, "%02x", digest[i]);
     }
-    ti_json_close(out, ']');
 }
 
 static void add_energy(ti_buf *out, const ti_job_run *run)
@@ -119,7 +152,7 @@ static void add_carbon(ti_buf *out, const ti_job_account *a)
 
 tern_status ti_job_statement(ti_buf *out, const ti_job *job, const char *id,
                              const char *tern_version, const ti_job_output *output,
-                             tern_err *err)
+                             const char *commitment, tern_err *err)
 {
     ti_json_open(out, NULL, '{');
     ti_json_str(out, "_type", "https://in-toto.io/Statement/v1");
@@ -138,7 +171,7 @@ tern_status ti_job_statement(ti_buf *out, const ti_job *job, const char *id,
     ti_json_int(out, "job", job->id);
     ti_json_str(out, "via", ti_job_via_name(job->via));
     ti_json_str(out, "state", ti_job_state_name(job->state));
-    add_command(out, job);
+    ti_json_str(out, "command_commitment", commitment);
     ti_json_int(out, "exit_code", job->run.exit_code);
     ti_json_int(out, "submitted_s", job->submitted_s);
     ti_json_int(out, "earliest_s", job->earliest_s);

@@ -35,12 +35,43 @@ static void add_systemd_word(ti_buf *out, const char *word)
     ti_buf_addc(out, '"');
 }
 
-tern_status ti_systemd_service(ti_buf *out, const ti_batch_keeper *k, tern_err *err)
+static tern_status check_paths(const ti_batch_keeper *k, tern_err *err)
 {
     if (strpbrk(k->tern, "\r\n") || strpbrk(k->dir, "\r\n")) {
         return ti_fail(err, TERN_USAGE, "jobs", TI_NO_OFFSET,
                        "a unit cannot name a path with a newline");
     }
+    return TERN_OK;
+}
+
+/* Jobs outlive their daemon: only it is ended, not what it started. */
+tern_status ti_systemd_daemon(ti_buf *out, const ti_batch_keeper *k, const char *options,
+                              tern_err *err)
+{
+    TI_TRY(check_paths(k, err));
+    ti_buf_adds(out, "# Made by tern; 'tern jobd --uninstall' removes it.\n"
+                     "[Unit]\n"
+                     "Description=tern's queue of jobs\n"
+                     "\n"
+                     "[Service]\n"
+                     "Type=exec\n"
+                     "KillMode=process\n"
+                     "Restart=on-failure\n"
+                     "RestartSec=10\n"
+                     "ExecStart=");
+    add_systemd_word(out, k->tern);
+    ti_buf_addf(out, " jobd --foreground%s --queue ", options);
+    add_systemd_word(out, k->dir);
+    ti_buf_adds(out, "\n"
+                     "\n"
+                     "[Install]\n"
+                     "WantedBy=default.target\n");
+    return ended(out, err);
+}
+
+tern_status ti_systemd_service(ti_buf *out, const ti_batch_keeper *k, tern_err *err)
+{
+    TI_TRY(check_paths(k, err));
     ti_buf_addf(out,
                 "# Made by tern; 'tern cancel %lld' removes it.\n"
                 "[Unit]\n"

@@ -10,6 +10,7 @@ void ti_job_free(ti_job *job)
 {
     free(job->command);
     free(job->plan.details);
+    free(job->grid);
     *job = (ti_job){0};
 }
 
@@ -41,6 +42,12 @@ int64_t ti_job_latest_s(const ti_job *job, uint32_t ran_s)
 {
     int64_t left = (int64_t)job->longest_s - ran_s;
     return job->deadline_s - (left > 0 ? left : 0) - TI_JOB_LEAD_S;
+}
+
+const char *ti_job_word(const ti_job *job, const char *word)
+{
+    size_t at = word ? (size_t)(word - job->command) + strlen(word) + 1 : 0;
+    return at < job->command_len ? job->command + at : NULL;
 }
 
 tern_status ti_job_set_command(ti_job *job, char *const *words, size_t n, tern_err *err)
@@ -86,9 +93,8 @@ void ti_job_add_quoted(ti_buf *out, const char *word)
 
 void ti_job_add_command(ti_buf *out, const ti_job *job)
 {
-    for (size_t at = 0; at < job->command_len; at += strlen(job->command + at) + 1) {
-        const char *word = job->command + at;
-        ti_buf_adds(out, at > 0 ? " " : "");
+    for (const char *word = ti_job_word(job, NULL); word; word = ti_job_word(job, word)) {
+        ti_buf_adds(out, word > job->command ? " " : "");
         if (is_plain(word)) {
             ti_buf_adds(out, word);
         } else {

@@ -20,6 +20,8 @@ enum {
     TI_JOB_EXTERNAL_MAX = 127,    /* of a unit or a job of somebody else */
     TI_JOB_TEXT_MAX = 159,        /* a meter, a source */
     TI_JOB_BOOT_MAX = 36,         /* a UUID */
+    TI_JOB_HOST_MAX = 97,         /* a name, a slash, a machine-id(5) */
+    TI_JOB_GRID_MAX = 1 << 15,    /* bytes of ti_job.grid */
     TI_JOB_COMMAND_MAX = 1 << 21, /* bytes of a command, as the kernel has them (ARG_MAX) */
     TI_JOB_ATTEMPTS_MAX = 10,     /* starts of a job that may be restarted */
     TI_JOB_LEAD_S = 5,            /* a job starts so much before it must */
@@ -61,6 +63,7 @@ typedef struct ti_job_process {
     int64_t pid;                    /* 0 = none */
     uint64_t start;                 /* in clock ticks after boot: field 22 of /proc/PID/stat */
     char boot[TI_JOB_BOOT_MAX + 1]; /* which boot: /proc/sys/kernel/random/boot_id */
+    char host[TI_JOB_HOST_MAX + 1]; /* which machine; "" = written before that was kept */
 } ti_job_process;
 
 /* What was decided, and from what. */
@@ -86,10 +89,11 @@ typedef struct ti_job_run {
 
 /* What is known of its grams. */
 typedef enum ti_job_account_state {
-    TI_ACCOUNT_OPEN = 0,  /* not yet counted: what happened on the grid is not known yet */
-    TI_ACCOUNT_GRAMS = 1, /* counted, for good */
-    TI_ACCOUNT_NONE = 2,  /* there is nothing to count with */
-    TI_ACCOUNT_LOGGED = 3 /* and its receipt is in a log */
+    TI_ACCOUNT_OPEN = 0,   /* not yet counted: what happened on the grid is not known yet */
+    TI_ACCOUNT_GRAMS = 1,  /* counted, for good */
+    TI_ACCOUNT_NONE = 2,   /* there is nothing to count with */
+    TI_ACCOUNT_LOGGED = 3, /* and its receipt is in a log */
+    TI_ACCOUNT_COUNTED = 4 /* counted, for good; its receipt is to be made */
 } ti_job_account_state;
 
 typedef struct ti_job_account {
@@ -121,6 +125,7 @@ typedef struct ti_job {
     ti_job_account account;
     char *command; /* words, each with a NUL after it; owned */
     size_t command_len;
+    char *grid; /* JSON: where its intensities come from (cli/job_grid.h); owned; NULL = none */
 } ti_job;
 
 /* Frees what it owns.  Zeroed is allowed. */
@@ -139,6 +144,9 @@ bool ti_job_is_active(ti_job_state state);
 /* The last moment at which it can start, or go on, and keep its deadline with its longest
  * duration, after it ran for `ran_s`. */
 int64_t ti_job_latest_s(const ti_job *job, uint32_t ran_s);
+
+/* The word of the command behind `word`, the first for NULL; NULL when there is none. */
+const char *ti_job_word(const ti_job *job, const char *word);
 
 /* Makes a command of n words.  Errors: TERN_LIMIT, TERN_NOMEM. */
 tern_status ti_job_set_command(ti_job *job, char *const *words, size_t n, tern_err *err);

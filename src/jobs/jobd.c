@@ -10,6 +10,7 @@ typedef struct round {
     ti_jobd *d;
     int64_t now_s, wake_s;
     uint32_t running;
+    bool acted; /* something is not as it was */
 } round_state;
 
 static void tell(const ti_jobd *d, const ti_job *job, ti_act act, const tern_err *err)
@@ -36,10 +37,9 @@ static tern_status decide(ti_jobd *d, ti_job *job, int64_t now_s, uint32_t ran_s
     const char *source;
     tern_err local = {.status = TERN_OK};
     *changed = true;
-    tern_status status =
-        d->io->planner(d->io->self, job->zone, job->deadline_s, &planner, &source, &local);
+    tern_status status = d->io->planner(d->io->self, job, &planner, &source, &local);
     if (status == TERN_OK) {
-        status = ti_job_decide(job, planner, source, now_s, ran_s, &local);
+        status = ti_job_decide(job, planner, source, now_s, ran_s, &d->places, &local);
     }
     if (status == TERN_OK) {
         return TERN_OK;
@@ -56,56 +56,117 @@ static tern_status decide(ti_jobd *d, ti_job *job, int64_t now_s, uint32_t ran_s
     return ti_job_decide_now(job, now_s, why, err);
 }
 
-/* Nothing is written where the same is decided again. */
-static tern_status plan_one(ti_jobd *d, ti_job *job, int64_t now_s, uint32_t ran_s,
-                            tern_err *err)
+/* Decides anew and takes the place; *changed = false where the same is decided again. */
+static tern_status decide_again(ti_jobd *d, ti_job *job, int64_t now_s, uint32_t ran_s,
+                                bool *changed, tern_err *err)
 {
     const ti_job_plan *p = &job->plan;
-    bool changed, done, whole = !(job->flags & TI_JOB_INTERRUPTIBLE);
+    bool whole = !(job->flags & TI_JOB_INTERRUPTIBLE);
     int64_t made_s = p->made_s, start_s = p->start_s, end_s = p->end_s;
     uint32_t mean_mg = p->mean_mg_kwh;
-    TI_TRY(decide(d, job, now_s, ran_s, &changed, err));
+    TI_TRY(decide(d, job, now_s, ran_s, changed, err));
     if (whole && made_s && job->state == TI_JOB_PLANNED && start_s == p->start_s &&
         end_s == p->end_s && mean_mg == p->mean_mg_kwh) {
-        changed = false;
+        *changed = false;
     }
-    return changed ? ti_queue_plan(d->queue, &done, job, err) : TERN_OK;
+    if (whole) {
+        ti_places_take(&d->places, p->start_s, p->end_s);
+    }
+    return TERN_OK;
 }
 
-static tern_status replan_page(ti_jobd *d, const ti_jobs *page, int64_t now_s, size_t *n,
-                               tern_err *err)
+/* Anew where others run and are planned. */
+static tern_status open_places(ti_jobd *d, int64_t now_s, bool running, tern_err *err)
 {
-    for (size_t i = 0; i < page->n; i++) {
-        ti_job *job = &page->items[i];
-        if (job->state == TI_JOB_RUNNING || job->state == TI_JOB_SUSPENDED) {
-            ti_job_view view = {.now_s = now_s};
+    ti_places_close(&d->places);
+    TI_TRY(ti_places_open(&d->places, d->parallel, now_s, err));
+    return ti_queue_places(d->queue, &d->places, now_s, running, err);
+}
+
+/* Decides for jobs of a page, until `until_s` of the clock; *n of them. */
+static tern_status decide_page(ti_jobd *d, ti_jobs *page, bool *changed, size_t *n,
+                               int64_t now_s, int64_t until_s, tern_err *err)
+{
+    for (*n = 0; *n < page->n; ++*n) {
+        ti_job *job = &page->items[*n];
+        ti_job_view view = {.now_s = now_s};
+        changed[*n] = false;
+        if (*n > 0 && until_s != INT64_MAX && d->io->now(d->io->self) >= until_s) {
+            break;
+        }
+        if (ti_job_is_active(job->state)) {
             ti_job_run run = {0};
             if (!(job->flags & TI_JOB_INTERRUPTIBLE)) {
                 continue;
             }
             d->io->look(d->io->self, job, &view, &run);
-            TI_TRY(plan_one(d, job, now_s, view.ran_s, err));
-        } else {
-            TI_TRY(plan_one(d, job, now_s, 0, err));
         }
-        ++*n;
+        TI_TRY(decide_again(d, job, now_s, view.ran_s, &changed[*n], err));
     }
     return TERN_OK;
 }
 
-static tern_status replan_all(ti_jobd *d, ti_which which, int64_t now_s, size_t *n,
+/* Stores n of them: what was changed by others meanwhile stays as they have it. */
+static tern_status store_page(ti_jobd *d, ti_jobs *page, const bool *changed, size_t n,
                               tern_err *err)
 {
+    bool done;
+    TI_TRY(ti_queue_begin(d->queue, err));
+    tern_status status = TERN_OK;
+    for (size_t i = 0; i < n && status == TERN_OK; i++) {
+        status = changed[i] ? ti_queue_plan(d->queue, &done, &page->items[i], err) : TERN_OK;
+    }
+    if (status == TERN_OK) {
+        status = ti_queue_commit(d->queue, err);
+    }
+    if (status != TERN_OK) {
+        ti_queue_rollback(d->queue);
+    }
+    return status;
+}
+
+/* One page of jobs of a kind; *more when there may be others. */
+static tern_status plan_page(ti_jobd *d, ti_which which, int64_t after, int64_t *last,
+                             bool *more, size_t *counted, int64_t now_s, int64_t until_s,
+                             tern_err *err)
+{
     enum { PAGE = 4096 };
-    int64_t after = 0;
-    for (bool more = true; more;) {
-        ti_jobs page;
-        TI_TRY(ti_queue_list(d->queue, &page, which, now_s, after, PAGE, err));
-        tern_status status = replan_page(d, &page, now_s, n, err);
-        more = page.n == PAGE;
-        after = more ? page.items[page.n - 1].id : after;
-        ti_jobs_free(&page);
-        TI_TRY(status);
+    bool changed[PAGE];
+    ti_jobs page;
+    size_t n = 0;
+    TI_TRY(ti_queue_list(d->queue, &page, which, now_s, after, PAGE, err));
+    tern_status status = decide_page(d, &page, changed, &n, now_s, until_s, err);
+    if (status == TERN_OK) {
+        status = store_page(d, &page, changed, n, err);
+    }
+    if (status == TERN_OK) {
+        *more = page.n == PAGE || n < page.n;
+        *last = n > 0 ? page.items[n - 1].id : after;
+        *counted += n;
+    }
+    ti_jobs_free(&page);
+    return status;
+}
+
+/* Goes on planning all, until `until_s` of the clock. */
+static tern_status replan(ti_jobd *d, int64_t now_s, int64_t until_s, size_t *n, tern_err *err)
+{
+    if (d->phase == TI_JOBS_ALL) {
+        TI_TRY(open_places(d, now_s, true, err));
+        d->phase = TI_JOBS_WAITING;
+        d->cursor = 0;
+        d->replanned_s = now_s;
+    }
+    while (d->phase != TI_JOBS_ALL) {
+        bool more;
+        TI_TRY(plan_page(d, d->phase, d->cursor, &d->cursor, &more, n, now_s, until_s, err));
+        if (!more) {
+            d->phase = d->phase == TI_JOBS_WAITING ? TI_JOBS_ACTIVE : TI_JOBS_ALL;
+            d->cursor = 0;
+        }
+        if (until_s != INT64_MAX && d->io->now(d->io->self) >= until_s) {
+            break;
+        }
     }
     return TERN_OK;
 }
@@ -113,22 +174,42 @@ static tern_status replan_all(ti_jobd *d, ti_which which, int64_t now_s, size_t 
 tern_status ti_jobd_replan(ti_jobd *d, int64_t now_s, size_t *n, tern_err *err)
 {
     size_t counted = 0;
-    TI_TRY(ti_queue_begin(d->queue, err));
-    tern_status status = replan_all(d, TI_JOBS_WAITING, now_s, &counted, err);
-    if (status == TERN_OK) {
-        status = replan_all(d, TI_JOBS_ACTIVE, now_s, &counted, err);
-    }
-    if (status == TERN_OK) {
-        status = ti_queue_commit(d->queue, err);
-    }
-    if (status != TERN_OK) {
-        ti_queue_rollback(d->queue);
-        return status;
-    }
-    d->replanned_s = now_s;
+    d->phase = TI_JOBS_ALL;
+    TI_TRY(replan(d, now_s, INT64_MAX, &counted, err));
     if (n) {
         *n = counted;
     }
+    return TERN_OK;
+}
+
+void ti_jobd_close(ti_jobd *d)
+{
+    ti_places_close(&d->places);
+}
+
+/* Plans what has no plan, then goes on with all when their turn has come.  *some: there is
+ * something new; *left: it took long, and is not done. */
+static tern_status plan(round_state *r, bool *some, bool *left, tern_err *err)
+{
+    ti_jobd *d = r->d;
+    int64_t age_s = r->now_s - d->replanned_s, until_s = r->now_s + TI_JOBD_BUSY_S, last;
+    uint64_t n;
+    size_t counted = 0;
+    bool more = false;
+    TI_TRY(ti_queue_count(d->queue, &n, TI_JOBS_UNPLANNED, r->now_s, err));
+    if (n > 0) {
+        TI_TRY(d->phase == TI_JOBS_ALL ? open_places(d, r->now_s, false, err) : TERN_OK);
+        TI_TRY(
+            plan_page(d, TI_JOBS_UNPLANNED, 0, &last, &more, &counted, r->now_s, until_s, err));
+    }
+    bool due = d->phase != TI_JOBS_ALL || age_s >= TI_JOBD_REPLAN_S ||
+               age_s < 0; /* or the clock went back */
+    if (due && !more && d->io->now(d->io->self) < until_s) {
+        TI_TRY(replan(d, r->now_s, until_s, &counted, err));
+        due = d->phase != TI_JOBS_ALL;
+    }
+    *some = counted > 0;
+    *left = more || due;
     return TERN_OK;
 }
 
@@ -153,6 +234,7 @@ static tern_status start(round_state *r, ti_job *job, tern_err *err)
     TI_TRY(status);
     if (done) {
         r->running++;
+        r->acted = true;
         tell(d, job, TI_ACT_START, NULL);
     }
     return TERN_OK;
@@ -164,6 +246,7 @@ static tern_status move(round_state *r, ti_job *job, ti_act act, ti_job_state st
     bool done;
     TI_TRY(ti_queue_move(r->d->queue, &done, job, state, err));
     if (done) {
+        r->acted = true;
         tell(r->d, job, act, NULL);
     }
     wake_at(r, r->now_s); /* a place may be free now, or a job due */
@@ -202,12 +285,28 @@ static tern_status requeue(round_state *r, ti_job *job, tern_err *err)
     return move(r, job, TI_ACT_REQUEUE, TI_JOB_WAITING, err);
 }
 
+/* A keeper that stopped or went on by itself, or whose stopping the last daemon did not live to
+ * note: the queue says what is. */
+static tern_status agree(round_state *r, ti_job *job, const ti_job_view *view, tern_err *err)
+{
+    ti_job_state seen = view->suspended ? TI_JOB_SUSPENDED : TI_JOB_RUNNING;
+    bool done;
+    if (!ti_job_is_active(job->state) || view->keeper != TI_KEEPER_ALIVE ||
+        seen == job->state) {
+        return TERN_OK;
+    }
+    if (seen == TI_JOB_RUNNING) {
+        r->running++;
+    } else {
+        r->running -= r->running > 0;
+    }
+    return ti_queue_move(r->d->queue, &done, job, seen, err);
+}
+
 static tern_status act_on(round_state *r, ti_job *job, const ti_job_view *view, ti_act act,
                           tern_err *err)
 {
     switch (act) {
-    case TI_ACT_PLAN:
-        return plan_one(r->d, job, r->now_s, view->ran_s, err);
     case TI_ACT_START:
         return start(r, job, err);
     case TI_ACT_SUSPEND:
@@ -224,36 +323,31 @@ static tern_status act_on(round_state *r, ti_job *job, const ti_job_view *view, 
         return move(r, job, act, TI_JOB_CANCELLED, err);
     case TI_ACT_MISS:
         return move(r, job, act, TI_JOB_MISSED, err);
+    case TI_ACT_PLAN: /* plan() does */
     case TI_ACT_NONE:
-        break;
+        return agree(r, job, view, err);
     }
     return TERN_OK;
 }
 
-/* Asks what comes next and does it; after a plan it asks once more. */
+/* Asks what comes next and does it. */
 static tern_status attend(round_state *r, ti_job *job, tern_err *err)
 {
-    for (int i = 0; i < 2; i++) {
-        ti_job_view view = {.now_s = r->now_s};
-        int64_t wake_s;
-        if (ti_job_is_active(job->state)) {
-            ti_job_run run = job->run;
-            r->d->io->look(r->d->io->self, job, &view, &run);
-            job->run = run;
-            wake_at(r, r->now_s + TI_JOBD_WATCH_S);
-        }
-        if (job->flags & TI_JOB_INTERRUPTIBLE) {
-            ti_job_look_at_plan(&view, job);
-        }
-        view.place = r->d->parallel == 0 || r->running < r->d->parallel;
-        ti_act act = ti_job_step(job, &view, &wake_s);
-        wake_at(r, wake_s);
-        TI_TRY(act_on(r, job, &view, act, err));
-        if (act != TI_ACT_PLAN) {
-            break;
-        }
+    ti_job_view view = {.now_s = r->now_s};
+    int64_t wake_s;
+    if (ti_job_is_active(job->state)) {
+        ti_job_run run = job->run;
+        r->d->io->look(r->d->io->self, job, &view, &run);
+        job->run = run;
+        wake_at(r, r->now_s + TI_JOBD_WATCH_S);
     }
-    return TERN_OK;
+    if (job->flags & TI_JOB_INTERRUPTIBLE) {
+        ti_job_look_at_plan(&view, job);
+    }
+    view.place = r->d->parallel == 0 || r->running < r->d->parallel;
+    ti_act act = ti_job_step(job, &view, &wake_s);
+    wake_at(r, wake_s);
+    return act_on(r, job, &view, act, err);
 }
 
 static tern_status attend_all(round_state *r, ti_which which, tern_err *err)
@@ -266,10 +360,11 @@ static tern_status attend_all(round_state *r, ti_which which, tern_err *err)
         for (size_t i = 0; i < page.n && status == TERN_OK; i++) {
             status = attend(r, &page.items[i], err);
         }
-        /* Due jobs come by urgency, so that there is no next page of them; the next round. */
+        /* Due jobs come by urgency, so that there is no next page of them; the next round,
+         * where this one made room for others in the page. */
         more = page.n == TI_JOBD_PAGE && which != TI_JOBS_DUE;
         after = page.n > 0 ? page.items[page.n - 1].id : after;
-        if (which == TI_JOBS_DUE && page.n == TI_JOBD_PAGE) {
+        if (which == TI_JOBS_DUE && page.n == TI_JOBD_PAGE && r->acted) {
             wake_at(r, r->now_s + 1);
         }
         ti_jobs_free(&page);
@@ -300,16 +395,19 @@ tern_status ti_jobd_round(ti_jobd *jobd, int64_t *wake_s, tern_err *err)
 {
     round_state r = {.d = jobd, .now_s = jobd->io->now(jobd->io->self), .wake_s = INT64_MAX};
     int64_t queue_s;
-    int64_t age_s = r.now_s - jobd->replanned_s;
-    if (age_s >= TI_JOBD_REPLAN_S || age_s < 0) { /* or the clock went back */
-        TI_TRY(ti_jobd_replan(jobd, r.now_s, NULL, err));
-    }
+    bool some, left;
     TI_TRY(jobd->parallel > 0 ? count_running(&r, err) : TERN_OK);
     TI_TRY(attend_all(&r, TI_JOBS_ACTIVE, err));
     TI_TRY(attend_all(&r, TI_JOBS_DUE, err));
+    TI_TRY(plan(&r, &some, &left, err));
+    if (some) { /* for some of them that moment may be this one */
+        r.now_s = jobd->io->now(jobd->io->self);
+        TI_TRY(attend_all(&r, TI_JOBS_ACTIVE, err));
+        TI_TRY(attend_all(&r, TI_JOBS_DUE, err));
+    }
     TI_TRY(ti_queue_wake(jobd->queue, &queue_s, r.now_s, err));
     wake_at(&r, queue_s);
-    wake_at(&r, jobd->replanned_s + TI_JOBD_REPLAN_S);
+    wake_at(&r, left ? r.now_s : jobd->replanned_s + TI_JOBD_REPLAN_S);
     *wake_s = r.wake_s;
     return TERN_OK;
 }

@@ -11,12 +11,13 @@
 #include "db/db.h"
 #include "jobs/queue_parts.h"
 
-enum { VERSION = 1, BUSY_MS = 30000 };
+enum { VERSION = 2, BUSY_MS = 30000 };
 
-/* When a waiting job of jobd is to be looked at: before anything when it has no plan. */
-#define DUE_AT "min(latest, CASE WHEN plan_made = 0 THEN 0 ELSE plan_start END)"
+/* When a waiting job of jobd may have to start. */
+#define DUE_AT "min(latest, CASE WHEN plan_made = 0 THEN latest ELSE plan_start END)"
 #define JOBD_WAITING "state <= 1 AND via = 0"
 
+/* Version 1; what later ones changed comes behind. */
 static const char schema[] =
     "CREATE TABLE job (id INTEGER PRIMARY KEY AUTOINCREMENT, state INTEGER NOT NULL,"
     " via INTEGER NOT NULL, flags INTEGER NOT NULL, cancel INTEGER NOT NULL, name TEXT NOT "
@@ -35,12 +36,19 @@ static const char schema[] =
     " account_now INTEGER NOT NULL, account_source TEXT NOT NULL, log_index INTEGER,"
     " command BLOB NOT NULL, latest INTEGER NOT NULL) STRICT;"
     "CREATE INDEX by_state ON job (state, via);"
-    "CREATE INDEX due ON job (" DUE_AT ") WHERE " JOBD_WAITING ";"
     "CREATE INDEX start ON job (plan_start) WHERE " JOBD_WAITING ";"
     "CREATE INDEX latest ON job (latest) WHERE " JOBD_WAITING ";"
-    "CREATE INDEX submitted ON job (submitted) WHERE " JOBD_WAITING ";"
-    "CREATE INDEX uncounted ON job (id) WHERE state >= 4 AND account = 0;"
-    "PRAGMA user_version = 1;";
+    "CREATE INDEX submitted ON job (submitted) WHERE " JOBD_WAITING ";";
+
+static const char upgrade[] =
+    "ALTER TABLE job ADD COLUMN keeper_host TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE job ADD COLUMN grid TEXT NOT NULL DEFAULT '';"
+    "DROP INDEX IF EXISTS due;"
+    "DROP INDEX IF EXISTS uncounted;"
+    "CREATE INDEX due ON job (" DUE_AT ") WHERE " JOBD_WAITING ";"
+    "CREATE INDEX unplanned ON job (latest) WHERE " JOBD_WAITING " AND plan_made = 0;"
+    "CREATE INDEX uncounted ON job (id) WHERE state >= 4 AND account IN (0, 4);"
+    "PRAGMA user_version = 2;";
 
 /* --- SQLite ---------------------------------------------------------------------------------
  */
@@ -94,8 +102,9 @@ static tern_status ask(ti_queue *queue, const char *sql, int64_t bound, int64_t 
 /* --- opening --------------------------------------------------------------------------------
  */
 
-/* Commands and environments are nobody else's business. */
-static tern_status close_to_others(const char *dir, tern_err *err)
+/* Commands and environments are nobody else's business.  A directory that somebody opened to
+ * others may be meant for something else: it is not changed. */
+static tern_status check_private(const char *dir, tern_err *err)
 {
     struct stat st;
     if (stat(dir, &st) != 0) {
@@ -104,8 +113,9 @@ static tern_status close_to_others(const char *dir, tern_err *err)
     if (st.st_uid != geteuid()) {
         return ti_fail(err, TERN_USAGE, "jobs", TI_NO_OFFSET, "'%s' is another user's", dir);
     }
-    if ((st.st_mode & (S_IRWXG | S_IRWXO)) != 0 && chmod(dir, S_IRWXU) != 0) {
-        return ti_fail_errno(err, errno, "jobs", "cannot close '%s' to others", dir);
+    if ((st.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+        return ti_fail(err, TERN_USAGE, "jobs", TI_NO_OFFSET,
+                       "others may enter '%s': 'chmod 700' it, or take another directory", dir);
     }
     return TERN_OK;
 }
@@ -118,6 +128,9 @@ static tern_status make_tables(ti_queue *queue, tern_err *err)
     tern_status status = ask(queue, "PRAGMA user_version", 0, &version, &none, err);
     if (status == TERN_OK && version == 0) {
         status = execute(queue, schema, err);
+    }
+    if (status == TERN_OK && version < VERSION) {
+        status = execute(queue, upgrade, err);
     } else if (status == TERN_OK && version != VERSION) {
         status = ti_fail(err, TERN_UNSUPPORTED, "jobs", TI_NO_OFFSET,
                          "queue '%s' was made by a newer tern", queue->name);
@@ -134,7 +147,7 @@ static tern_status make_tables(ti_queue *queue, tern_err *err)
 static tern_status open_file(ti_queue *queue, const char *dir, tern_err *err)
 {
     if (dir) {
-        TI_TRY(close_to_others(dir, err));
+        TI_TRY(check_private(dir, err));
         TI_TRY(ti_queue_path(&queue->file, dir, 0, "queue.db", err));
         queue->name = queue->file;
         TI_TRY(ti_db_make_private(queue->file, "jobs", "queue", err));
@@ -148,9 +161,12 @@ static tern_status open_file(ti_queue *queue, const char *dir, tern_err *err)
     (void)sqlite3_busy_timeout(queue->db, BUSY_MS);
     TI_TRY(execute(queue,
                    "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;"
-                   "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+                   "PRAGMA synchronous=FULL;"
                    "PRAGMA cache_size=-65536;", /* 64 MiB at most: a large queue planned anew */
                    err));
+    queue->shared = dir && ti_db_is_shared(dir);
+    TI_TRY(execute(
+        queue, queue->shared ? "PRAGMA journal_mode=DELETE" : "PRAGMA journal_mode=WAL", err));
     return make_tables(queue, err);
 }
 
@@ -168,6 +184,11 @@ tern_status ti_queue_open(ti_queue **out, const char *dir, tern_err *err)
     }
     *out = queue;
     return TERN_OK;
+}
+
+bool ti_queue_is_shared(const ti_queue *queue)
+{
+    return queue->shared;
 }
 
 void ti_queue_close(ti_queue *queue)
@@ -232,10 +253,12 @@ static const char *const conditions[] = {
     [TI_JOBS_OPEN] = "state < 4",
     [TI_JOBS_ACTIVE] = "state IN (2, 3) AND via = 0",
     [TI_JOBS_EXTERNAL] = "state < 4 AND via <> 0",
+    [TI_JOBS_OWN] = "state < 4 AND via = 0",
     [TI_JOBS_DUE] = (JOBD_WAITING " AND (" DUE_AT " <= ?1 OR submitted > ?1 + 60)"),
+    [TI_JOBS_UNPLANNED] = (JOBD_WAITING " AND plan_made = 0"),
     /* In the order of their ids, page after page: an index would be sorted for each. */
     [TI_JOBS_WAITING] = "+state <= 1 AND +via = 0",
-    [TI_JOBS_UNCOUNTED] = "state >= 4 AND account = 0",
+    [TI_JOBS_UNCOUNTED] = "state >= 4 AND account IN (0, 4)",
 };
 
 /* Room for one more. */
@@ -261,8 +284,9 @@ tern_status ti_queue_list(ti_queue *queue, ti_jobs *out, ti_which which, int64_t
     ti_buf sql = {0};
     ti_jobs found = {0};
     size_t cap = 0;
+    bool by_urgency = which == TI_JOBS_DUE || which == TI_JOBS_UNPLANNED;
     ti_buf_addf(&sql, "SELECT %s FROM job WHERE id > ?2 AND %s ORDER BY %s LIMIT ?3",
-                ti_row_columns, conditions[which], which == TI_JOBS_DUE ? "latest, id" : "id");
+                ti_row_columns, conditions[which], by_urgency ? "latest, id" : "id");
     tern_status status = sql.failed ? ti_fail_nomem(err, "jobs", sql.len, "a question")
                                     : compile(queue, &s, sql.data, err);
     ti_buf_free(&sql);
@@ -341,6 +365,31 @@ tern_status ti_queue_wake(ti_queue *queue, int64_t *wake_s, int64_t now_s, tern_
     return TERN_OK;
 }
 
+tern_status ti_queue_places(ti_queue *queue, ti_places *places, int64_t now_s, bool running,
+                            tern_err *err)
+{
+    /* 60 s for one that takes longer than was said; flags & 1 = TI_JOB_INTERRUPTIBLE */
+    static const char sql[] =
+        "SELECT CASE WHEN state = 2 THEN ?1 ELSE plan_start END,"
+        " CASE WHEN state = 2 THEN max(?1 + 60, plan_start + longest) ELSE plan_end END"
+        " FROM job WHERE via = 0 AND plan_made > 0 AND"
+        " (state = 2 OR (?2 = 0 AND state <= 1 AND flags & 1 = 0))";
+    sqlite3_stmt *s = NULL;
+    int code;
+    if (!places->taken) {
+        return TERN_OK;
+    }
+    TI_TRY(compile(queue, &s, sql, err));
+    (void)sqlite3_bind_int64(s, 1, now_s);
+    (void)sqlite3_bind_int64(s, 2, running);
+    while ((code = sqlite3_step(s)) == SQLITE_ROW) {
+        ti_places_take(places, sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 1));
+    }
+    tern_status status = code == SQLITE_DONE ? TERN_OK : ti_queue_failed(queue, code, err);
+    (void)sqlite3_finalize(s);
+    return status;
+}
+
 /* --- changing -------------------------------------------------------------------------------
  */
 
@@ -358,7 +407,8 @@ static void add_update(ti_buf *sql)
         }
         c += len + (c[len] == ',');
     }
-    ti_buf_adds(sql, " WHERE id = ?1 AND state = ?47 AND attempt = ?48");
+    ti_buf_addf(sql, " WHERE id = ?1 AND state = ?%d AND attempt = ?%d", TI_ROW_COLUMNS + 1,
+                TI_ROW_COLUMNS + 2);
 }
 
 /* Stores *job over the row that still has that state and attempt. */
@@ -486,6 +536,17 @@ tern_status ti_queue_plan(ti_queue *queue, bool *done, ti_job *job, tern_err *er
     *done = sqlite3_changes(queue->db) > 0;
     job->state = *done ? next : job->state;
     return TERN_OK;
+}
+
+tern_status ti_queue_remove(ti_queue *queue, bool *done, const ti_job *job, tern_err *err)
+{
+    sqlite3_stmt *s = NULL;
+    TI_TRY(compile(queue, &s, "DELETE FROM job WHERE id = ?1 AND state = ?2 AND attempt = ?3",
+                   err));
+    (void)sqlite3_bind_int64(s, 1, job->id);
+    (void)sqlite3_bind_int64(s, 2, job->state);
+    (void)sqlite3_bind_int64(s, 3, job->attempt);
+    return finish(queue, s, done, err);
 }
 
 tern_status ti_queue_account(ti_queue *queue, bool *done, ti_job *job, tern_err *err)

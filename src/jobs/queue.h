@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* jobs/queue.h - the queue: a directory that only its owner may enter.
  *
- *     DIR/queue.db         SQLite, WAL, every change synced before it counts
+ *     DIR/queue.db         SQLite, every change synced before it counts
  *     DIR/ID/              of one job: spec, mark.N, status.N, out, err
  *     DIR/jobd.lock        held by the daemon while it lives
  *     DIR/wake             a FIFO: a byte makes the daemon look
@@ -13,6 +13,7 @@
 #define TI_JOBS_QUEUE_H
 
 #include "jobs/job.h"
+#include "jobs/places.h"
 
 typedef struct ti_queue ti_queue;
 
@@ -27,20 +28,25 @@ void ti_jobs_free(ti_jobs *jobs);
 /* Which jobs. */
 typedef enum ti_which {
     TI_JOBS_ALL = 0,
-    TI_JOBS_OPEN,     /* not over */
-    TI_JOBS_ACTIVE,   /* begun by jobd and not over */
-    TI_JOBS_EXTERNAL, /* somebody else's, not over */
-    TI_JOBS_DUE, /* jobd's, waiting, about which something is to be done at `now_s`: cancelled,
-                  * without a plan, its moment has come, or the clock is odd */
-    TI_JOBS_WAITING,  /* jobd's, waiting or planned */
-    TI_JOBS_UNCOUNTED /* over, their grams not counted yet */
+    TI_JOBS_OPEN,      /* not over */
+    TI_JOBS_ACTIVE,    /* begun by jobd and not over */
+    TI_JOBS_EXTERNAL,  /* somebody else's, not over */
+    TI_JOBS_OWN,       /* jobd's, not over */
+    TI_JOBS_DUE,       /* jobd's, waiting, and at `now_s` to be started or given up: its moment
+                        * has come, or the clock is odd */
+    TI_JOBS_UNPLANNED, /* jobd's, waiting, without a plan */
+    TI_JOBS_WAITING,   /* jobd's, waiting or planned */
+    TI_JOBS_UNCOUNTED  /* over, their grams or receipts not settled yet */
 } ti_which;
 
 /* Opens the queue in a directory, which must exist; makes what is not there.  A directory that
- * others may enter is closed to them.  NULL: in memory, for tests.
- * Errors: TERN_USAGE (it is another user's), TERN_UNSUPPORTED (of a newer version),
- * TERN_CORRUPT, TERN_IO, TERN_NOMEM. */
+ * others may enter is refused, not changed.  NULL: in memory, for tests.
+ * Errors: TERN_USAGE (it is another user's, or others may enter), TERN_UNSUPPORTED (of a newer
+ * version), TERN_CORRUPT, TERN_IO, TERN_NOMEM. */
 tern_status ti_queue_open(ti_queue **out, const char *dir, tern_err *err);
+
+/* True when other machines may use it too: where they change it, nobody here is woken. */
+bool ti_queue_is_shared(const ti_queue *queue);
 
 /* NULL is allowed. */
 void ti_queue_close(ti_queue *queue);
@@ -60,8 +66,8 @@ tern_status ti_queue_add(ti_queue *queue, ti_job *job,
  */
 tern_status ti_queue_get(ti_queue *queue, ti_job *out, int64_t id, tern_err *err);
 
-/* At most `max` jobs with ids after `after` (0 at first), ascending; those that are due come
- * with the most urgent first, whatever their id.  Free with ti_jobs_free().
+/* At most `max` jobs with ids after `after` (0 at first), ascending; those that are due
+ * or unplanned come with the most urgent first, whatever their id.  Free with ti_jobs_free().
  * Errors: TERN_IO, TERN_NOMEM. */
 tern_status ti_queue_list(ti_queue *queue, ti_jobs *out, ti_which which, int64_t now_s,
                           int64_t after, size_t max, tern_err *err);
@@ -73,6 +79,11 @@ tern_status ti_queue_count(ti_queue *queue, uint64_t *out, ti_which which, int64
 /* The earliest moment after now_s at which a waiting job of jobd wants to be looked at, or
  * INT64_MAX. */
 tern_status ti_queue_wake(ti_queue *queue, int64_t *wake_s, int64_t now_s, tern_err *err);
+
+/* Takes the places of jobd's jobs: those that run until they are expected to end, those that
+ * wait and are in one piece as planned (not if `running` is set). */
+tern_status ti_queue_places(ti_queue *queue, ti_places *places, int64_t now_s, bool running,
+                            tern_err *err);
 
 /* What is changed between these is there as a whole.  A failure of anything between needs
  * ti_queue_rollback(). */
@@ -99,7 +110,10 @@ tern_status ti_queue_follow(ti_queue *queue, bool *done, ti_job *job, ti_job_sta
 /* job->plan is stored; a waiting job is then planned. */
 tern_status ti_queue_plan(ti_queue *queue, bool *done, ti_job *job, tern_err *err);
 
-/* job->account is stored. */
+/* It is taken out of the queue; its number is never given again, its files stay. */
+tern_status ti_queue_remove(ti_queue *queue, bool *done, const ti_job *job, tern_err *err);
+
+/* job->account is stored, and job->run. */
 tern_status ti_queue_account(ti_queue *queue, bool *done, ti_job *job, tern_err *err);
 
 /* Its owner wants it to end.  A job of jobd that has not begun is cancelled at once, others by

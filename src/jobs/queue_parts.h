@@ -12,11 +12,12 @@ struct ti_queue {
     sqlite3_stmt *plan; /* of ti_queue_plan(), kept: a whole queue is planned at once */
     const char *name;   /* for messages */
     char *file;         /* owned */
+    bool shared;
 };
 
 /* The columns of a job in the order of ti_row_read() and ti_row_bind(); the first is id. */
 extern const char ti_row_columns[];
-enum { TI_ROW_COLUMNS = 46 };
+enum { TI_ROW_COLUMNS = 48 };
 
 /* Reads a row into a zeroed job.  Errors: TERN_NOMEM. */
 tern_status ti_row_read(ti_job *out, sqlite3_stmt *row, tern_err *err);

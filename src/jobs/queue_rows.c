@@ -7,11 +7,13 @@
 
 const char ti_row_columns[] =
     "id, state, via, flags, cancel, name, zone, external, submitted, earliest, deadline,"
-    " shortest, longest, min_slice, attempt, keeper_pid, keeper_start, keeper_boot, plan_made,"
-    " plan_start, plan_end, plan_mean, plan_now, plan_source, plan_details, started, ended, "
+    " shortest, longest, min_slice, attempt, keeper_pid, keeper_start, keeper_boot, "
+    "keeper_host,"
+    " plan_made, plan_start, plan_end, plan_mean, plan_now, plan_source, plan_details, "
+    "started, ended, "
     "ran,"
     " exit_code, signal, energy, idle, cpu, error, evidence, meter, account, expected, co2,"
-    " now_co2, account_mean, account_now, account_source, log_index, command, latest";
+    " now_co2, account_mean, account_now, account_source, log_index, command, grid, latest";
 
 typedef struct cursor {
     sqlite3_stmt *s;
@@ -83,6 +85,7 @@ static void read_asked(ti_job *job, cursor *c)
     job->keeper.pid = get(c);
     job->keeper.start = (uint64_t)get(c);
     get_text(c, job->keeper.boot, sizeof job->keeper.boot);
+    get_text(c, job->keeper.host, sizeof job->keeper.host);
 }
 
 static bool read_plan(ti_job_plan *plan, cursor *c)
@@ -116,7 +119,7 @@ static void read_run(ti_job_run *run, cursor *c)
 static void read_account(ti_job_account *a, cursor *c)
 {
     uint32_t state = get32(c);
-    a->state = state <= TI_ACCOUNT_LOGGED ? (ti_job_account_state)state : TI_ACCOUNT_OPEN;
+    a->state = state <= TI_ACCOUNT_COUNTED ? (ti_job_account_state)state : TI_ACCOUNT_OPEN;
     a->expected = get(c) != 0;
     a->has_grams = sqlite3_column_type(c->s, c->at) != SQLITE_NULL;
     a->co2_ug = (uint64_t)get(c);
@@ -134,11 +137,13 @@ static void read_account(ti_job_account *a, cursor *c)
 tern_status ti_row_read(ti_job *out, sqlite3_stmt *row, tern_err *err)
 {
     cursor c = {.s = row};
+    size_t grid_len;
     read_asked(out, &c);
     bool enough = read_plan(&out->plan, &c);
     read_run(&out->run, &c);
     read_account(&out->account, &c);
     enough = get_blob(&c, &out->command, &out->command_len) && enough;
+    enough = get_blob(&c, &out->grid, &grid_len) && enough;
     if (!enough) {
         ti_job_free(out);
         return ti_fail_nomem(err, "jobs", 0, "a job");
@@ -201,6 +206,7 @@ static void bind_asked(cursor *c, const ti_job *job)
     put(c, job->keeper.pid);
     put_u64(c, job->keeper.start);
     put_text(c, job->keeper.boot);
+    put_text(c, job->keeper.host);
 }
 
 void ti_row_bind(sqlite3_stmt *s, const ti_job *job)
@@ -235,6 +241,7 @@ void ti_row_bind(sqlite3_stmt *s, const ti_job *job)
     put_u64_if(&c, job->account.log_index >= 0, (uint64_t)job->account.log_index);
     (void)sqlite3_bind_blob(s, c.at++, job->command ? job->command : "", (int)job->command_len,
                             SQLITE_STATIC);
+    put_text(&c, job->grid ? job->grid : "");
     put(&c, ti_job_latest_s(job, 0));
     TI_ASSERT(c.at == TI_ROW_COLUMNS + 1);
 }

@@ -78,7 +78,7 @@ static void set_source(ti_job_plan *plan, const char *source)
     plan->source[len] = '\0';
 }
 
-static char *describe(const ti_decision *d)
+static char *describe(const ti_decision *d, const char *more)
 {
     ti_buf json = {0};
     char text[TI_WHY_TEXT];
@@ -86,6 +86,9 @@ static char *describe(const ti_decision *d)
     ti_json_open(&json, "why", '[');
     for (uint32_t i = 0; i < d->n_whys; i++) {
         ti_json_str(&json, NULL, ti_why_text(text, &d->whys[i]));
+    }
+    if (*more) {
+        ti_json_str(&json, NULL, more);
     }
     ti_json_close(&json, ']');
     ti_json_int(&json, "gain_ug_per_kw", d->gain_ug_per_kw);
@@ -144,16 +147,77 @@ static bool make_plan_job(ti_plan_job *out, const ti_job *job, int64_t now_s, ui
     return out->deadline_s > out->earliest_s;
 }
 
+/* The best time with a place that was found. */
+typedef struct room {
+    bool found;
+    int64_t from_s, to_s; /* deciding between these gives it */
+    uint64_t cost;
+} room;
+
+/* Looks between `from_s` and `to_s`; where the best start has no place, before and behind the
+ * time that is full. */
+static tern_status look_for_room(room *best, ti_planner *planner, const ti_plan_job *job,
+                                 const ti_places *places, int64_t from_s, int64_t to_s,
+                                 int depth, tern_err *err)
+{
+    ti_plan_job ask = *job;
+    ti_decision d;
+    int64_t full_s, free_s;
+    ask.earliest_s = from_s;
+    ask.deadline_s = to_s;
+    if (to_s - from_s < (int64_t)ask.durations[ask.n_durations - 1].duration_s) {
+        return TERN_OK;
+    }
+    TI_TRY(ti_plan_decide(&d, planner, &ask, err));
+    if (!ti_places_full(places, d.start_s, d.end_s, &full_s, &free_s)) {
+        if (!best->found || d.cost.co2_ug_per_kw < best->cost) {
+            *best = (room){true, from_s, to_s, d.cost.co2_ug_per_kw};
+        }
+        return TERN_OK;
+    }
+    if (depth == 0) {
+        return TERN_OK;
+    }
+    TI_TRY(look_for_room(best, planner, job, places, from_s, full_s, depth - 1, err));
+    return look_for_room(best, planner, job, places, free_s, to_s, depth - 1, err);
+}
+
+/* Decides among the times that have a place; *now is what it would cost at once in any case. */
+static tern_status decide(ti_decision *out, ti_plan_cost *now, const char **more,
+                          ti_planner *planner, ti_plan_job *ask, const ti_places *places,
+                          tern_err *err)
+{
+    enum { DEPTH = 3 };
+    room best = {0};
+    int64_t full_s, free_s;
+    TI_TRY(ti_plan_decide(out, planner, ask, err));
+    *now = out->has_now ? out->now : (ti_plan_cost){0};
+    if (!places || ask->interruptible ||
+        !ti_places_full(places, out->start_s, out->end_s, &full_s, &free_s)) {
+        return TERN_OK;
+    }
+    TI_TRY(look_for_room(&best, planner, ask, places, ask->earliest_s, ask->deadline_s, DEPTH,
+                         err));
+    *more = best.found ? "others have the places at a better time"
+                       : "others have all places until its deadline: it starts when one is "
+                         "free, or when it must";
+    ask->earliest_s = best.found ? best.from_s : ask->earliest_s;
+    ask->deadline_s = best.found ? best.to_s : ask->deadline_s;
+    return ti_plan_decide(out, planner, ask, err); /* again: its slices are in the planner */
+}
+
 tern_status ti_job_decide(ti_job *job, ti_planner *planner, const char *source, int64_t now_s,
-                          uint32_t ran_s, tern_err *err)
+                          uint32_t ran_s, const ti_places *places, tern_err *err)
 {
     ti_plan_job ask;
     ti_decision d;
+    ti_plan_cost now;
+    const char *more = "";
     if (!make_plan_job(&ask, job, now_s, ran_s)) {
         return ti_job_decide_now(job, now_s, "the deadline leaves no other start", err);
     }
-    TI_TRY(ti_plan_decide(&d, planner, &ask, err));
-    char *details = describe(&d);
+    TI_TRY(decide(&d, &now, &more, planner, &ask, places, err));
+    char *details = describe(&d, more);
     if (!details) {
         return ti_fail_nomem(err, "jobs", 0, "a plan");
     }
@@ -163,8 +227,7 @@ tern_status ti_job_decide(ti_job *job, ti_planner *planner, const char *source, 
     job->plan.start_s = d.start_s;
     job->plan.end_s = d.end_s;
     /* What the first plan expected of running at once stays: that is the counterfactual. */
-    job->plan.now_mg_kwh =
-        job->plan.now_mg_kwh ? job->plan.now_mg_kwh : (d.has_now ? d.now.mean_mg_kwh : 0);
+    job->plan.now_mg_kwh = job->plan.now_mg_kwh ? job->plan.now_mg_kwh : now.mean_mg_kwh;
     job->plan.mean_mg_kwh = d.cost.mean_mg_kwh;
     set_source(&job->plan, source);
     return TERN_OK;

@@ -4,6 +4,7 @@
 #define TI_JOBS_SCHEDULE_H
 
 #include "jobs/job.h"
+#include "jobs/places.h"
 #include "jobs/step.h"
 
 enum { TI_WHY_TEXT = 160 };
@@ -11,9 +12,12 @@ enum { TI_WHY_TEXT = 160 };
 /* Sets job->plan by the planner's first series.
  *   source  whose word the series is, for people; cut where it is too long
  *   ran_s   how long it has run already, if it is interruptible and was begun
- * Cost: that of ti_plan_decide().  Errors: TERN_NOMEM; the plan is then untouched. */
+ *   places  when others run: a job in one piece is planned for a time with a place, where there
+ *           is one before its deadline; NULL = whenever
+ * Cost: that of ti_plan_decide(), at most 16 times that with places.
+ * Errors: TERN_NOMEM; the plan is then untouched. */
 tern_status ti_job_decide(ti_job *job, ti_planner *planner, const char *source, int64_t now_s,
-                          uint32_t ran_s, tern_err *err);
+                          uint32_t ran_s, const ti_places *places, tern_err *err);
 
 /* Sets job->plan to "as soon as it may", for that reason.  Errors: TERN_NOMEM. */
 tern_status ti_job_decide_now(ti_job *job, int64_t now_s, const char *why, tern_err *err);

@@ -23,7 +23,7 @@ tern_status ti_job_status_add(ti_job_status *s, const ti_job_piece *piece, tern_
 {
     if (s->n_pieces == TI_PIECES_MAX) {
         ti_job_piece *last = &s->pieces[s->n_pieces - 1];
-        last->end_ms = piece->end_ms;
+        last->end_ms = piece->end_ms > last->end_ms ? piece->end_ms : last->end_ms;
         last->energy_uj += piece->energy_uj;
         last->idle_uj += piece->idle_uj;
         return TERN_OK;
@@ -50,6 +50,7 @@ static void add_process(ti_buf *out, const char *key, const ti_job_process *p)
     ti_json_int(out, "pid", p->pid);
     ti_json_uint(out, "start", p->start);
     ti_json_str(out, "boot", p->boot);
+    ti_json_str(out, "host", p->host);
     ti_json_close(out, '}');
 }
 
@@ -154,6 +155,9 @@ static void read_process(reader *r, const ti_jval *object, const char *key, ti_j
     p->pid = (int64_t)get(r, v, "pid", INT32_MAX);
     p->start = get(r, v, "start", INT64_MAX);
     get_text(r, v, "boot", p->boot, sizeof p->boot);
+    if (ti_jval_get(v, "host")) { /* older ones have none */
+        get_text(r, v, "host", p->host, sizeof p->host);
+    }
 }
 
 static void read_energy(reader *r, const ti_jval *v, ti_job_run *run)

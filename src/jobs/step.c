@@ -82,6 +82,8 @@ static ti_act step_active(const ti_job *job, const ti_job_view *v, int64_t *wake
         return step_gone(job, true);
     case TI_KEEPER_GONE:
         return step_gone(job, job->flags & TI_JOB_RESTARTABLE);
+    case TI_KEEPER_ELSEWHERE:
+        return TI_ACT_NONE;
     case TI_KEEPER_ALIVE:
         break;
     }

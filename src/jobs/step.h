@@ -13,7 +13,8 @@
  *      machine was off), unless its owner said that late is too late.
  *   4. Without a plan it starts; a clock that is behind the moment when the job was submitted
  * is not believed, and it starts.
- *   5. A suspended job goes on in its slices, where a place is free, and when it must; one that
+ *   5. A keeper on another machine is not judged: only what it wrote down counts.
+ *   6. A suspended job goes on in its slices, where a place is free, and when it must; one that
  * took longer than was said is not suspended any more. */
 #ifndef TI_JOBS_STEP_H
 #define TI_JOBS_STEP_H
@@ -22,11 +23,12 @@
 
 /* What is to be seen of a keeper. */
 typedef enum ti_keeper_state {
-    TI_KEEPER_NONE = 0, /* none was started in this attempt */
-    TI_KEEPER_ALIVE,    /* there, with or without its mark */
-    TI_KEEPER_ENDED,    /* gone, and left its account */
-    TI_KEEPER_UNBORN,   /* gone, before its mark: the command was never started */
-    TI_KEEPER_GONE      /* gone, after its mark, without an account */
+    TI_KEEPER_NONE = 0,  /* none was started in this attempt */
+    TI_KEEPER_ALIVE,     /* there, with or without its mark */
+    TI_KEEPER_ELSEWHERE, /* on another machine: what became of it cannot be seen from here */
+    TI_KEEPER_ENDED,     /* gone, and left its account */
+    TI_KEEPER_UNBORN,    /* gone, before its mark: the command was never started */
+    TI_KEEPER_GONE       /* gone, after its mark, without an account */
 } ti_keeper_state;
 
 typedef struct ti_job_view {

@@ -14,12 +14,17 @@ $ tern queue | awk '{ print $1, $2 }'
 > ID STATE
 > 1 planned
 > 2 planned
+! tern: warning: no daemon serves this queue: nothing starts ('tern jobd' starts one, 'tern jobd --install' has systemd do so)
 
 $ TZ=UTC tern queue | sed 's/.*UTC   //' | sed 1d
 > first
 > /bin/sh -c 'x | y'
+! tern: warning: no daemon serves this queue: nothing starts ('tern jobd' starts one, 'tern jobd --install' has systemd do so)
 
-$ tern queue --json | grep -o '"shortest_s":[0-9]*,"longest_s":[0-9]*'
+$ tern queue --json 2>/dev/null | grep -o '"daemon":[a-z]*'
+> "daemon":false
+
+$ tern queue --json 2>/dev/null | grep -o '"shortest_s":[0-9]*,"longest_s":[0-9]*'
 > "shortest_s":3600,"longest_s":3600
 > "shortest_s":3600,"longest_s":7200
 
@@ -65,6 +70,10 @@ $ tern submit --for 1h --via slurm --interruptible -- true
 ! tern: submit: only jobd suspends jobs: --interruptible is for it alone
 ? 2
 
+$ tern submit --for 1h --min-slice 10min -- true
+! tern: submit: --min-slice is for --interruptible: else it runs in one piece
+? 2
+
 $ tern submit --for 1h --zone nowhere:XX -- true
 !...
 ? 2
@@ -80,6 +89,21 @@ $ tern cancel 7
 $ tern report seven
 ! tern: jobs: 'seven' is no number of a job
 ? 2
+
+# Who only looks makes nothing; what others may enter is refused, not changed.
+$ tern queue --queue none; tern report --queue none; tern queue --queue none --all --json; test ! -e none
+> {"schema":"tern.jobs/1","jobs":[],"daemon":false,"co2_ug":0,"now_co2_ug":0}
+
+$ mkdir open; chmod 755 open; tern submit --queue open --no-daemon --for 1h -- true
+!~ tern: jobs: others may enter '*/open': 'chmod 700' it, or take another directory
+? 2
+
+$ stat -c %a open; ls open
+> 755
+
+# A path with "..", and from another directory, is one queue.
+$ mkdir a b; (cd a && tern submit -q --queue ../b/../c --no-daemon --for 1s --by 1h -- touch there >/dev/null 2>&1); tern jobd --queue c --until-idle --foreground -q; ls a
+> there
 
 # A job runs, and what it wrote and how it ended is known.
 $ tern submit --no-daemon -q --for 1s --by 1h -- sh -c 'echo it ran; exit 4' 2>/dev/null >&2; tern jobd --until-idle --foreground -q; tern logs 3; tern queue --all | sed -n '4s/ *\(3  [a-z]*\).*/\1/p'

@@ -20,7 +20,7 @@ fault()
 }
 field()
 {
-    tern queue --all --json | sed 's/{"id":/\n"id":/g' | grep "^\"id\":$1," |
+    tern queue --all --json 2>/dev/null | sed 's/{"id":/\n"id":/g' | grep "^\"id\":$1," |
         sed -n "s/.*\"$2\":\"\{0,1\}\([^,\"}]*\).*/\1/p"
 }
 is()

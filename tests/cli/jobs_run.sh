@@ -31,7 +31,7 @@ fault()
 
 field()
 {
-    tern queue --all --json | sed 's/{"id":/\n"id":/g' | grep "^\"id\":$1," |
+    tern queue --all --json 2>/dev/null | sed 's/{"id":/\n"id":/g' | grep "^\"id\":$1," |
         sed -n "s/.*\"$2\":\"\{0,1\}\([^,\"}]*\).*/\1/p"
 }
 is()
@@ -49,13 +49,13 @@ expect()
     [ $tries -gt 0 ] || fault "job $1 is $(field "$1" state), not $2"
 }
 
-# grid FROM: minutes of a grid around now, dirty (about 400) until FROM seconds from now, then
+# grid FROM: slots of 5 s of a grid around now, dirty (about 400) until FROM seconds from now, then
 # clean (about 100).
 now=$(date +%s)
 grid()
 {
     t=$((now - 7200 - now % 60))
-    seq -f @%.0f $t 60 $((now + 10800)) >times
+    seq -f @%.0f $t 5 $((now + 10800)) >times
     {
         echo datetime,carbon_intensity
         date -u -f times +%Y-%m-%dT%H:%M:%SZ,%s |

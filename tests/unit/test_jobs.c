@@ -436,7 +436,7 @@ static void test_decide(void **state)
         mg[i] = i == 7 || i == 15 ? 50000 : 400000;
     }
     make_grid(&g, epoch, mg);
-    assert_int_equal(ti_job_decide(&j, &g.planner, "XX, test", epoch, 0, NULL), TERN_OK);
+    assert_int_equal(ti_job_decide(&j, &g.planner, "XX, test", epoch, 0, NULL, NULL), TERN_OK);
     assert_true(j.plan.start_s >= epoch + 6 * HOUR && j.plan.start_s <= epoch + 16 * HOUR);
     assert_int_equal(j.plan.now_mg_kwh, 400000);
     assert_string_equal(j.plan.source, "XX, test");
@@ -445,7 +445,7 @@ static void test_decide(void **state)
     ti_buf_free(&json);
     j.flags = TI_JOB_INTERRUPTIBLE;
     j.longest_s = 2 * HOUR;
-    assert_int_equal(ti_job_decide(&j, &g.planner, "XX, test", epoch, 0, NULL), TERN_OK);
+    assert_int_equal(ti_job_decide(&j, &g.planner, "XX, test", epoch, 0, NULL, NULL), TERN_OK);
     static const struct {
         int64_t at, change;
         bool in;
@@ -457,24 +457,25 @@ static void test_decide(void **state)
         assert_int_equal(v.slice_end_s, looks[i].change ? epoch + looks[i].change * HOUR : 0);
     }
     /* An hour is done: the cleanest of what is left. */
-    assert_int_equal(ti_job_decide(&j, &g.planner, "XX, test", epoch + 8 * HOUR, HOUR, NULL),
-                     TERN_OK);
+    assert_int_equal(
+        ti_job_decide(&j, &g.planner, "XX, test", epoch + 8 * HOUR, HOUR, NULL, NULL), TERN_OK);
     v = (ti_job_view){.now_s = epoch + 8 * HOUR};
     ti_job_look_at_plan(&v, &j);
     assert_false(v.in_slice);
     /* Nothing to choose. */
     j.deadline_s = epoch + HOUR;
-    assert_int_equal(ti_job_decide(&j, &g.planner, "", epoch + 2 * HOUR, 0, NULL), TERN_OK);
+    assert_int_equal(ti_job_decide(&j, &g.planner, "", epoch + 2 * HOUR, 0, NULL, NULL),
+                     TERN_OK);
     assert_int_equal(j.plan.start_s, epoch + 2 * HOUR);
     j.min_slice_s = 900; /* pieces of at least that: what fits is looked for in steps */
     j.deadline_s = epoch + 6 * HOUR;
-    assert_int_equal(ti_job_decide(&j, &g.planner, "", epoch, 0, NULL), TERN_OK);
+    assert_int_equal(ti_job_decide(&j, &g.planner, "", epoch, 0, NULL, NULL), TERN_OK);
     assert_true(j.plan.end_s <= j.deadline_s);
     j.min_slice_s = 0;
     for (long n = 0;; n++) {
         oom_fail_at(n);
         j.deadline_s = epoch + DAY;
-        tern_status status = ti_job_decide(&j, &g.planner, "", epoch, 0, NULL);
+        tern_status status = ti_job_decide(&j, &g.planner, "", epoch, 0, NULL, NULL);
         if (!oom_disarm()) {
             assert_int_equal(status, TERN_OK);
             break;
@@ -535,8 +536,8 @@ static void test_count(void **state)
     j.run.has_energy = true;
     char word[] = "true", *words[] = {word};
     assert_int_equal(ti_job_set_command(&j, words, 1, NULL), TERN_OK);
-    assert_int_equal(ti_job_statement(&text, &j, "ID", "1.0", &output, NULL), TERN_OK);
-    assert_non_null(strstr(text.data, "\"predicateType\":\"urn:tern:job:v1\""));
+    assert_int_equal(ti_job_statement(&text, &j, "ID", "1.0", &output, "c0", NULL), TERN_OK);
+    assert_non_null(strstr(text.data, "\"predicateType\":\"urn:tern:job:v2\""));
     assert_non_null(strstr(text.data, "\"co2_ug\":28,\"mean_mg_kwh\":100000"));
     assert_non_null(strstr(text.data, "{\"name\":\"stdout\",\"digest\":{\"sha256\":\"00\"}}"));
     ti_buf_free(&text);
@@ -773,12 +774,11 @@ static tern_status w_signal(void *self, const ti_job *job, ti_act act, tern_err 
     return dies(w) ? dead(err) : TERN_OK;
 }
 
-static tern_status w_planner(void *self, const char *zone, int64_t to_s, ti_planner **out,
+static tern_status w_planner(void *self, const ti_job *job, ti_planner **out,
                              const char **source, tern_err *err)
 {
     world *w = self;
-    (void)zone;
-    (void)to_s;
+    assert_true(job->id > 0);
     if (w->no_forecast) {
         return ti_fail(err, TERN_UNAVAILABLE, "test", TI_NO_OFFSET, "the source is down");
     }
@@ -916,6 +916,7 @@ static void test_world_in_time(void **state)
         }
         check_end(&w, q, false);
         ti_plan_close(&w.grid.planner);
+        ti_jobd_close(&d);
         ti_queue_close(q);
     }
 }
@@ -943,7 +944,8 @@ static void test_world_in_ruins(void **state)
                 ti_queue_rollback(q);
                 close_gate(&w);
                 w.dead = false;
-                d.replanned_s = 0;
+                ti_jobd_close(&d);
+                d = (ti_jobd){.queue = q, .io = &io, .parallel = d.parallel};
             } else {
                 assert_int_equal(status, TERN_OK);
                 check_nothing_overdue(&w, q);
@@ -962,6 +964,7 @@ static void test_world_in_ruins(void **state)
         }
         check_end(&w, q, true);
         ti_plan_close(&w.grid.planner);
+        ti_jobd_close(&d);
         ti_queue_close(q);
     }
 }
