@@ -53,8 +53,11 @@ const ti_claim ti_claims[] = {
      "packed, in a cache of 32 MB; as the note keeps them, 100 MB, in few",
      "tern claims; tern doctor"},
     {weights, "the loop `match w { 1 => add, -1 => sub, _ => {} }`", "optimal assembly",
-     FROM_TO(0, 0), "", NULL, TI_UNMEASURED,
-     "branches on random weights are mispredicted; to be measured beside the kernels", ""},
+     FROM_TO(0, 0), "", NULL, TI_REFUTED,
+     "branches on random weights are mispredicted: 37 times the time of the float32 kernel, "
+     "608 "
+     "times that of the ternary one (2,048 x 2,048)",
+     "bench_smdr --part products"},
 
     {torus, "cells within radius 2", "12", ONE(12000), "cells", ti_count_ball, TI_CORRECTED,
      "pi r^2 is 12.6; there are 1 + 4 + 8 of them, the query's own included", "tern claims"},
