@@ -119,7 +119,7 @@ typedef struct ti_serve_request {
     size_t n_bias;       /* at most 1,024 */
     bool logprobs;       /* of every token that is chosen ... */
     uint32_t n_top;      /* ... and of so many of the likeliest beside it, at most 20 */
-    bool ignore_end;     /* go on after tokens that end an answer */
+    bool ignore_end;     /* go on after tokens that end an answer, but not with a grammar */
     bool private_prompt; /* neither use what is kept of others nor keep anything */
     /* What the answers must look like (tern/grammar.h); NULL = anything.  When no more tokens
      * are left than a whole text needs, the answer is led to its end. */

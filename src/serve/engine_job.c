@@ -24,9 +24,6 @@ static tern_status check_request(const ti_serve_engine *e, const ti_serve_reques
         return ti_fail(err, TERN_LIMIT, module, TI_NO_OFFSET,
                        "%u choices, at most %u are made at once", r->choices, e->opts.slots);
     }
-    if (r->grammar) {
-        return ti_fail(err, TERN_UNSUPPORTED, module, TI_NO_OFFSET, "grammars");
-    }
     if (r->n_bias > TI_SERVE_BIAS_MAX || r->n_top > TI_SERVE_TOP_MAX) {
         return ti_fail(err, TERN_LIMIT, module, TI_NO_OFFSET,
                        "at most %d biases and %d alternatives", TI_SERVE_BIAS_MAX,
@@ -260,14 +257,18 @@ void ti_job_end_choice(ti_choice *c, ti_serve_reason reason, const tern_err *err
 /* --- the end --------------------------------------------------------------------------------
  */
 
+size_t ti_serve_longest(const ti_serve_job *job)
+{
+    size_t room = job->generation ? job->capacity - job->n_prompt : 0,
+           most = job->request.max_tokens;
+    return most > 0 && most < room ? most : room;
+}
+
 /* Tokens that could still have been made. */
 static uint64_t not_made(const ti_serve_job *job)
 {
     uint64_t n = 0;
-    size_t most = job->generation ? job->capacity - job->n_prompt : 0;
-    if (job->request.max_tokens && job->request.max_tokens < most) {
-        most = job->request.max_tokens;
-    }
+    size_t most = ti_serve_longest(job);
     for (uint32_t i = 0; i < job->n_choices; i++) {
         const ti_choice *c = &job->choices[i];
         bool cut = !c->ended || c->reason == TI_SERVE_CANCELLED;

@@ -96,6 +96,8 @@ static void keep(ti_serve_engine *e, tern_session *s)
     }
     tern_status cut = tern_session_truncate(s, s->n_done, NULL);
     TI_ASSERT(cut == TERN_OK); /* to what it has */
+    cut = tern_session_set_grammar(s, NULL, NULL);
+    TI_ASSERT(cut == TERN_OK); /* none needs no memory */
     s = shrink(e, s);
     for (uint32_t i = e->n_kept; i-- > 0;) { /* the beginning of the new one */
         const tern_session *old = e->kept[i].session;

@@ -230,9 +230,14 @@ static bool still_the_same(ti_serve_engine *e)
 static tern_status start_choices(ti_serve_job *job, tern_err *err)
 {
     for (uint32_t i = 0; i < job->n_choices; i++) {
+        tern_session *s = job->choices[i].session;
         tern_sampler_opts sampler = job->request.sampler;
         sampler.seed += i;
-        TI_TRY(tern_session_set_sampler(job->choices[i].session, &sampler, err));
+        TI_TRY(tern_session_set_sampler(s, &sampler, err));
+        if (job->request.grammar) {
+            TI_TRY(tern_session_set_grammar(s, job->request.grammar, err));
+            tern_session_grammar_limit(s, ti_serve_longest(job));
+        }
     }
     return TERN_OK;
 }

@@ -22,6 +22,7 @@
 #include "model/session.h"
 #include "serve/engine.h"
 #include "serve/pace.h"
+#include "tern/grammar.h"
 
 enum {
     TI_SERVE_SLOTS_MAX = 256,
@@ -137,6 +138,9 @@ tern_status ti_job_create(ti_serve_job **out, ti_serve_engine *e,
  * request can ever run. */
 tern_status ti_job_prepare(ti_serve_job *job, const tern_model *model, uint64_t generation,
                            tern_err *err);
+
+/* Tokens that each of its answers can have at most. */
+size_t ti_serve_longest(const ti_serve_job *job);
 
 /* Nobody wants it any more. */
 bool ti_job_unwanted(const ti_serve_job *job);

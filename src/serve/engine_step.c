@@ -188,7 +188,8 @@ static void tell(ti_choice *c)
     if (job->usage.first_ns == 0) {
         job->usage.first_ns = ti_engine_now() - job->submitted_ns;
     }
-    if (tern_model_token_ends(c->session->model, c->token) && !r->ignore_end) {
+    bool ends = tern_model_token_ends(c->session->model, c->token);
+    if (ends && (r->grammar || !r->ignore_end)) { /* nothing can follow in a grammar */
         ti_job_end_choice(c, TI_SERVE_STOP, NULL);
         return;
     }

@@ -15,6 +15,7 @@
 #include "heard.h"
 #include "model/engine.h"
 #include "serve/engine.h"
+#include "tern/grammar.h"
 
 enum { MANY = 8 };
 
@@ -77,6 +78,10 @@ static void alone(heard *h, const ti_serve_request *r, uint32_t choice)
     want(tern_session_create(&s, model, &(tern_session_opts){.threads = 1}, &err), TERN_OK,
          &err);
     want(tern_session_set_sampler(s, &sampler, &err), TERN_OK, &err);
+    if (r->grammar) {
+        want(tern_session_set_grammar(s, r->grammar, &err), TERN_OK, &err);
+        tern_session_grammar_limit(s, r->max_tokens);
+    }
     want(tern_stream_create(&stream, model, r->stops, r->n_stops, &err), TERN_OK, &err);
     if (r->n_tokens) {
         want(tern_session_feed(s, r->tokens, r->n_tokens, &err), TERN_OK, &err);
@@ -234,6 +239,35 @@ static void test_choices(void **state)
     r.choices = 5;
     want_text(ask(e, hearer(0), r, &err), TERN_LIMIT, &err, "5 choices");
     ti_serve_close(e);
+}
+
+/* Two answers with a form beside one without. */
+static void test_grammar(void **state)
+{
+    (void)state;
+    const ti_serve_opts opts = {.path = books_model(), .threads = 2};
+    ti_serve_engine *e = open_engine(&opts);
+    tern_grammar *grammar = NULL;
+    tern_err err;
+    want(tern_grammar_create(&grammar, TERN_GRAMMAR_JSON, NULL, 0, &err), TERN_OK, &err);
+    ti_serve_request r = request_of(4), plain = request_of(5);
+    r.grammar = grammar;
+    r.choices = 2;
+    r.max_tokens = 24;
+    heard *h = hearer(0), *other = hearer(1);
+    want(ask(e, h, r, &err), TERN_OK, &err);
+    want(ask(e, other, plain, &err), TERN_OK, &err);
+    assert_true(heard_done(h) && heard_done(other));
+    assert_same(h, &r);
+    assert_same(other, &plain);
+    for (size_t c = 0; c < 2; c++) {
+        assert_int_equal(h->reasons[c], TI_SERVE_STOP);
+        assert_true(h->text[c][0] == '{' && h->text[c][h->len[c] - 1] == '}');
+    }
+    heard_free(h);
+    heard_free(other);
+    ti_serve_close(e);
+    tern_grammar_destroy(grammar);
 }
 
 static void test_stop_across_tokens(void **state)
@@ -946,6 +980,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_together_as_alone),
         cmocka_unit_test(test_choices),
+        cmocka_unit_test(test_grammar),
         cmocka_unit_test(test_stop_across_tokens),
         cmocka_unit_test(test_context_and_biases),
         cmocka_unit_test(test_logprobs),
