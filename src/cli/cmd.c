@@ -8,7 +8,7 @@
 
 /* In the order in which help shows them: what people want first. */
 static const ti_command *const commands[] = {
-    &ti_cmd_run,        &ti_cmd_chat,  &ti_cmd_verify,    &ti_cmd_audit,
+    &ti_cmd_run,        &ti_cmd_chat,  &ti_cmd_serve,     &ti_cmd_verify,    &ti_cmd_audit,
     &ti_cmd_pull,       &ti_cmd_model, &ti_cmd_eval,      &ti_cmd_embed,
     &ti_cmd_bench,      &ti_cmd_meter, &ti_cmd_footprint, &ti_cmd_claims,
     &ti_cmd_grid,       &ti_cmd_when,  &ti_cmd_submit,    &ti_cmd_queue,

@@ -9,7 +9,7 @@
 #include "base/buf.h"
 #include "cli/opt.h"
 
-extern const ti_command ti_cmd_run, ti_cmd_verify, ti_cmd_audit, ti_cmd_chat, ti_cmd_bench,
+extern const ti_command ti_cmd_run, ti_cmd_serve, ti_cmd_verify, ti_cmd_audit, ti_cmd_chat, ti_cmd_bench,
     ti_cmd_eval, ti_cmd_embed, ti_cmd_model, ti_cmd_pull, ti_cmd_doctor, ti_cmd_completion,
     ti_cmd_help, ti_cmd_version;
 extern const ti_command ti_cmd_model_info, ti_cmd_model_verify, ti_cmd_model_convert,

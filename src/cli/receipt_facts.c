@@ -57,9 +57,18 @@ static void set(char *out, size_t cap, const char *text)
 
 #define SET(field, text) set(field, sizeof(field), text)
 
+const tern_token *ti_receipt_tokens(const ti_receipt_facts *f, size_t *n)
+{
+    if (f->session) {
+        return tern_session_tokens(f->session, n);
+    }
+    *n = f->n_tokens;
+    return f->tokens;
+}
+
 static void set_engine(ti_receipt *r, const ti_receipt_facts *f)
 {
-    r->sampler = *tern_session_sampler(f->session);
+    r->sampler = f->session ? *tern_session_sampler(f->session) : *f->sampler;
     r->engine.context_tokens = ti_context_of(f->model, f->session_args);
     r->engine.max_output_tokens = f->max_tokens;
     SET(r->engine.kv, ti_receipt_kv_name(f->session_args->kv));
@@ -94,26 +103,30 @@ static void set_work(ti_receipt *r, const ti_receipt_facts *f, const tern_model_
     r->time.generate_ns = f->answer->first_ns + f->answer->generate_ns;
 }
 
-/* Closes the account of this answer. */
-static void set_energy(ti_receipt_job *job, const ti_receipt_facts *f)
+void ti_receipt_set_energy(ti_receipt_energy *e, const ti_energy_figure *figure)
 {
     static const ti_receipt_evidence evidences[] = {
         [TI_EVIDENCE_MEASURED] = TI_RECEIPT_MEASURED,
         [TI_EVIDENCE_MODELLED] = TI_RECEIPT_MODELLED,
         [TI_EVIDENCE_DECLARED] = TI_RECEIPT_DECLARED,
         [TI_EVIDENCE_REPLAYED] = TI_RECEIPT_REPLAYED};
-    ti_receipt_energy *e = &job->receipt.energy;
+    e->energy_uj = figure->energy_uj;
+    e->idle_uj = figure->idle_uj;
+    e->evidence = evidences[figure->evidence];
+    e->error_permille = figure->error_permille;
+    SET(e->meter, figure->meter);
+}
+
+/* Closes the account of this answer. */
+static void set_energy(ti_receipt_job *job, const ti_receipt_facts *f)
+{
     ti_energy_figure figure;
     if (!job->energy) {
         return;
     }
     ti_energy_work(job->energy, job->energy_id, f->n_fed, f->answer->n_tokens);
     ti_energy_end(job->energy, job->energy_id, &figure);
-    e->energy_uj = figure.energy_uj;
-    e->idle_uj = figure.idle_uj;
-    e->evidence = evidences[figure.evidence];
-    e->error_permille = figure.error_permille;
-    SET(e->meter, figure.meter);
+    ti_receipt_set_energy(&job->receipt.energy, &figure);
     job->receipt.has_energy = true;
 }
 
@@ -158,7 +171,7 @@ tern_status ti_receipt_fill(ti_receipt_job *job, const ti_receipt_facts *f, tern
     tern_model_desc desc;
     ti_file_state state;
     size_t n;
-    const tern_token *tokens = tern_session_tokens(f->session, &n);
+    const tern_token *tokens = ti_receipt_tokens(f, &n);
     tern_model_describe(f->model, &desc);
     set_energy(job, f); /* first: what follows is not the answer's work */
     r->time.ended_unix_ms = ti_unix_ms();

@@ -145,7 +145,7 @@ static tern_status write_secrets(const ti_receipt_job *job, const ti_receipt_fac
                                  const char *file, tern_err *err)
 {
     size_t n;
-    const tern_token *tokens = tern_session_tokens(f->session, &n);
+    const tern_token *tokens = ti_receipt_tokens(f, &n);
     ti_secrets secrets = {
         .has_input = job->args->keep || job->args->file,
         .input = tokens,

@@ -62,7 +62,10 @@ typedef struct ti_receipt_job {
 /* What the answer was made with. */
 typedef struct ti_receipt_facts {
     const tern_model *model;
-    const tern_session *session;
+    const tern_session *session; /* NULL: the three that follow stand for it */
+    const tern_token *tokens;    /* [n_tokens]: the prompt, then the answer */
+    size_t n_tokens;
+    const tern_sampler_opts *sampler;
     const ti_model_args *model_args;
     const ti_session_args *session_args;
     const ti_opt_list *stops;
@@ -87,6 +90,12 @@ void ti_receipt_again(ti_receipt_job *job);
  */
 tern_status ti_receipt_watch(ti_receipt_job *job, const tern_model *model,
                              const ti_session_args *args, tern_session *session, tern_err *err);
+
+/* The tokens of the prompt and of the answer. */
+const tern_token *ti_receipt_tokens(const ti_receipt_facts *facts, size_t *n);
+
+/* Says in a receipt what is known of an energy. */
+void ti_receipt_set_energy(ti_receipt_energy *out, const ti_energy_figure *figure);
 
 /* Everything that it says but for the signature; the first part of ti_receipt_finish(). */
 tern_status ti_receipt_fill(ti_receipt_job *job, const ti_receipt_facts *facts, tern_err *err);

@@ -72,6 +72,27 @@ const char *ti_copy_text(ti_reading *r, ti_str text)
     return copy;
 }
 
+ti_str ti_text_of(const ti_reading *r, const ti_jval *v)
+{
+    size_t at = (size_t)v->at, depth = 0;
+    bool quoted = false;
+    for (; at < r->len; at++) {
+        char c = r->text[at];
+        if (quoted) {
+            at += c == '\\';
+            quoted = c != '"';
+        } else if (c == '"') {
+            quoted = true;
+        } else if (c == '{' || c == '[') {
+            depth++;
+        } else if ((c == '}' || c == ']') && --depth == 0) {
+            at++;
+            break;
+        }
+    }
+    return (ti_str){r->text + v->at, at - (size_t)v->at};
+}
+
 /* --- single fields --------------------------------------------------------------------------
  */
 
@@ -290,8 +311,8 @@ bool ti_read_messages(ti_reading *r, bool ollama)
         return ti_refuse(r->why, "messages", "invalid_value", "there are more than %d messages",
                          TI_ASK_MESSAGES);
     }
-    tern_message *messages = ti_arena_calloc(r->arena, list->n + (list->n == 0),
-                                             sizeof *messages);
+    tern_message *messages =
+        ti_arena_calloc(r->arena, list->n + (list->n == 0), sizeof *messages);
     if (!messages) {
         return ti_no_memory(r);
     }
@@ -398,7 +419,8 @@ bool ti_ask_read(ti_ask *out, ti_arena *arena, ti_ask_kind kind, const char *tex
 {
     tern_err err = {.offset = TI_NO_OFFSET};
     ti_jval *root = ti_arena_alloc(arena, sizeof *root);
-    ti_reading r = {.ask = out, .arena = arena, .root = root, .why = why};
+    ti_reading r = {
+        .ask = out, .arena = arena, .text = text, .len = len, .root = root, .why = why};
     *out = (ti_ask){.model = "", .choices = 1};
     if (!root) {
         return ti_no_memory(&r);
@@ -420,4 +442,38 @@ bool ti_ask_read(ti_ask *out, ti_arena *arena, ti_ask_kind kind, const char *tex
         return false;
     }
     return kind < TI_ASK_OLLAMA_CHAT ? ti_openai_ask(&r, kind) : ti_ollama_ask(&r, kind);
+}
+
+/* --- the sampler ----------------------------------------------------------------------------
+ */
+
+static bool recommends(const tern_sampler_opts *s)
+{
+    return s->temperature > 0 || s->top_k > 0 || s->top_p > 0 || s->min_p > 0 ||
+           s->repeat_penalty > 0;
+}
+
+tern_sampler_opts ti_ask_sampler(const ti_ask *ask, ti_ask_kind kind,
+                                 const tern_sampler_opts *recommended, uint64_t seed)
+{
+    static const tern_sampler_opts openai = {.temperature = 1};
+    static const tern_sampler_opts ollama = {
+        .temperature = 0.8F, .top_k = 40, .top_p = 0.9F, .repeat_penalty = 1.1F};
+    const tern_sampler_opts *given = &ask->sampler;
+    tern_sampler_opts s = *given;
+    if (!(ask->gave & TI_GAVE_TEMPERATURE)) {
+        const tern_sampler_opts *base = recommends(recommended)     ? recommended
+                                        : kind < TI_ASK_OLLAMA_CHAT ? &openai
+                                                                    : &ollama;
+        s.temperature = base->temperature;
+        s.top_k = ask->gave & TI_GAVE_TOP_K ? given->top_k : base->top_k;
+        s.top_p = ask->gave & TI_GAVE_TOP_P ? given->top_p : base->top_p;
+        s.min_p = ask->gave & TI_GAVE_MIN_P ? given->min_p : base->min_p;
+        s.repeat_penalty =
+            ask->gave & TI_GAVE_REPEAT ? given->repeat_penalty : base->repeat_penalty;
+        s.penalty_last_n =
+            ask->gave & TI_GAVE_LAST_N ? given->penalty_last_n : base->penalty_last_n;
+    }
+    s.seed = ask->gave & TI_GAVE_SEED ? given->seed : seed;
+    return s;
 }

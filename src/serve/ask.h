@@ -27,6 +27,7 @@ enum {
     TI_ASK_CHOICES = 16,       /* n */
     TI_ASK_PROMPTS = 64,       /* prompts of a completion, times n */
     TI_ASK_INPUTS = 2048,      /* texts of embeddings, as OpenAI */
+    TI_ASK_BIASES = 1024,      /* tokens in logit_bias */
     TI_ASK_TOP_LOGPROBS = 20,  /* alternatives of a token, as OpenAI */
     TI_ASK_TOKENS_MAX = 1 << 24
 };
@@ -66,6 +67,12 @@ typedef struct ti_ask_input {
     size_t n_tokens;
 } ti_ask_input;
 
+/* What is added to the score of a token. */
+typedef struct ti_ask_bias {
+    tern_token token;
+    float bias;
+} ti_ask_bias;
+
 /* Everything lives in the arena, or in the text that was read. */
 typedef struct ti_ask {
     const char *model; /* "" when none was named */
@@ -84,10 +91,12 @@ typedef struct ti_ask {
     uint32_t max_tokens; /* 0 = no limit but the context; TI_GAVE_MAX */
     bool logprobs;
     uint32_t top_logprobs;
+    const ti_ask_bias *bias; /* [n_bias] */
+    size_t n_bias;
     bool echo; /* the prompt is part of the answer */
 
     ti_ask_format format;
-    const ti_jval *schema; /* of TI_ASK_SCHEMA */
+    ti_str schema; /* of TI_ASK_SCHEMA: JSON, as it was sent */
 
     bool stream, include_usage;
 
@@ -101,14 +110,14 @@ typedef struct ti_ask {
 
 /* Which request a body is of. */
 typedef enum ti_ask_kind {
-    TI_ASK_OPENAI_CHAT = 0, /* /v1/chat/completions */
-    TI_ASK_OPENAI_TEXT,     /* /v1/completions */
-    TI_ASK_OPENAI_EMBED,    /* /v1/embeddings */
-    TI_ASK_OLLAMA_CHAT,     /* /api/chat */
-    TI_ASK_OLLAMA_TEXT,     /* /api/generate */
-    TI_ASK_OLLAMA_EMBED,    /* /api/embed */
+    TI_ASK_OPENAI_CHAT = 0,  /* /v1/chat/completions */
+    TI_ASK_OPENAI_TEXT,      /* /v1/completions */
+    TI_ASK_OPENAI_EMBED,     /* /v1/embeddings */
+    TI_ASK_OLLAMA_CHAT,      /* /api/chat */
+    TI_ASK_OLLAMA_TEXT,      /* /api/generate */
+    TI_ASK_OLLAMA_EMBED,     /* /api/embed */
     TI_ASK_OLLAMA_EMBED_ONE, /* /api/embeddings */
-    TI_ASK_OLLAMA_SHOW,     /* /api/show */
+    TI_ASK_OLLAMA_SHOW,      /* /api/show */
     TI_ASK_KINDS
 } ti_ask_kind;
 
@@ -117,6 +126,14 @@ typedef enum ti_ask_kind {
  * Cost: O(len log len). */
 bool ti_ask_read(ti_ask *out, ti_arena *arena, ti_ask_kind kind, const char *text, size_t len,
                  ti_refusal *why);
+
+/* The sampler of an ask.  Without a temperature: what the model's file recommends; where that
+ * is nothing, what the dialect's own server would do (OpenAI: temperature 1; Ollama: 0.8, top_k
+ * 40, top_p 0.9, repeat_penalty 1.1); and in both cases what was given instead of it.  With a
+ * temperature: what was given, and nothing else, as `tern run --temp` does.
+ *   seed  where the client gave none */
+tern_sampler_opts ti_ask_sampler(const ti_ask *ask, ti_ask_kind kind,
+                                 const tern_sampler_opts *recommended, uint64_t seed);
 
 /* Fills a refusal: 400 invalid_request_error.  `param` and `code` may be NULL.  Returns false,
  * so that a refusal is one statement. */

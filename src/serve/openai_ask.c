@@ -23,11 +23,6 @@ static bool refuse_unsupported(ti_reading *r)
                              "'%s' is not supported", values[i]);
         }
     }
-    const ti_jval *bias = ti_jval_get(r->root, "logit_bias");
-    if (!ti_jval_none(bias) && !(bias->type == TI_JOBJECT && bias->n == 0)) {
-        return ti_refuse(r->why, "logit_bias", "unsupported_parameter",
-                         "'logit_bias' is not supported");
-    }
     const ti_jval *modes = ti_jval_get(r->root, "modalities");
     if (!ti_jval_none(modes) && !(modes->type == TI_JARRAY && modes->n == 1 &&
                                   ti_jval_is(&modes->u.items[0], "text"))) {
@@ -70,13 +65,50 @@ static bool read_sampler(ti_reading *r)
     return true;
 }
 
-static bool read_max(ti_reading *r, const char *key, uint32_t min)
+static bool read_max(ti_reading *r, const char *key)
 {
     bool given = false;
-    if (!ti_read_u32(r, r->root, key, min, TI_ASK_TOKENS_MAX, &r->ask->max_tokens, &given)) {
+    if (!ti_read_u32(r, r->root, key, 1, TI_ASK_TOKENS_MAX, &r->ask->max_tokens, &given)) {
         return false;
     }
     r->ask->gave |= given ? TI_GAVE_MAX : 0;
+    return true;
+}
+
+/* {"123": -100, ...}: numbers of tokens, and what is added to their scores. */
+static bool read_bias(ti_reading *r)
+{
+    enum { DIGITS = 9, BIAS_MAX = 100 };
+    const ti_jval *v = ti_jval_get(r->root, "logit_bias");
+    if (ti_jval_none(v)) {
+        return true;
+    }
+    if (v->type != TI_JOBJECT || v->n > TI_ASK_BIASES) {
+        return ti_refuse(r->why, "logit_bias", "invalid_value",
+                         "'logit_bias' must be an object of at most %d tokens", TI_ASK_BIASES);
+    }
+    ti_ask_bias *all = ti_arena_calloc(r->arena, v->n + (v->n == 0), sizeof *all);
+    if (!all) {
+        return ti_no_memory(r);
+    }
+    for (size_t i = 0; i < v->n; i++) {
+        const ti_jmember *m = &v->u.members[i];
+        double bias;
+        bool number = m->key.len > 0 && m->key.len <= DIGITS;
+        for (size_t j = 0; number && j < m->key.len; j++) {
+            number = m->key.data[j] >= '0' && m->key.data[j] <= '9';
+            all[i].token = all[i].token * 10 + (m->key.data[j] - '0');
+        }
+        if (!number || !ti_jval_num(&m->value, &bias) || bias < -BIAS_MAX || bias > BIAS_MAX) {
+            return ti_refuse(r->why, "logit_bias", "invalid_value",
+                             "'logit_bias' must have numbers of tokens and values from -%d to "
+                             "%d",
+                             BIAS_MAX, BIAS_MAX);
+        }
+        all[i].bias = (float)bias;
+    }
+    r->ask->bias = all;
+    r->ask->n_bias = v->n;
     return true;
 }
 
@@ -101,7 +133,11 @@ static bool read_format(ti_reading *r)
                          "'response_format.json_schema.schema' is missing");
     }
     r->ask->format = TI_ASK_SCHEMA;
-    r->ask->schema = schema;
+    if (schema->type != TI_JOBJECT) {
+        return ti_refuse(r->why, "response_format", "invalid_type",
+                         "'response_format.json_schema.schema' must be an object");
+    }
+    r->ask->schema = ti_text_of(r, schema);
     return true;
 }
 
@@ -126,15 +162,15 @@ static bool read_common(ti_reading *r)
 {
     return refuse_unsupported(r) && read_sampler(r) && ti_read_stops(r, r->root) &&
            ti_read_u32(r, r->root, "n", 1, TI_ASK_CHOICES, &r->ask->choices, NULL) &&
-           read_format(r) && read_streaming(r);
+           read_bias(r) && read_format(r) && read_streaming(r);
 }
 
 static bool read_chat(ti_reading *r)
 {
     bool given = false;
     ti_ask *a = r->ask;
-    if (!ti_read_messages(r, false) || !read_common(r) || !read_max(r, "max_tokens", 1) ||
-        !read_max(r, "max_completion_tokens", 1) ||
+    if (!ti_read_messages(r, false) || !read_common(r) || !read_max(r, "max_tokens") ||
+        !read_max(r, "max_completion_tokens") ||
         !ti_read_bool(r, r->root, "logprobs", &a->logprobs) ||
         !ti_read_u32(r, r->root, "top_logprobs", 0, TI_ASK_TOP_LOGPROBS, &a->top_logprobs,
                      &given)) {
@@ -156,7 +192,7 @@ static bool read_text(ti_reading *r)
     a->gave |= TI_GAVE_MAX;
     const ti_jval *suffix = ti_jval_get(r->root, "suffix");
     if (!ti_read_inputs(r, "prompt", TI_ASK_PROMPTS, true) || !read_common(r) ||
-        !read_max(r, "max_tokens", 0) ||
+        !read_max(r, "max_tokens") ||
         !ti_read_u32(r, r->root, "logprobs", 0, LOGPROBS_MAX, &a->top_logprobs, &a->logprobs) ||
         !ti_read_u32(r, r->root, "best_of", 1, TI_ASK_CHOICES, &best_of, NULL) ||
         !ti_read_bool(r, r->root, "echo", &a->echo)) {
@@ -175,8 +211,8 @@ static bool read_text(ti_reading *r)
                          "'echo' with 'logprobs' is not supported: the prompt has none");
     }
     if (a->n_inputs * a->choices > TI_ASK_PROMPTS) {
-        return ti_refuse(r->why, "n", "invalid_value",
-                         "prompts times 'n' must be at most %d", TI_ASK_PROMPTS);
+        return ti_refuse(r->why, "n", "invalid_value", "prompts times 'n' must be at most %d",
+                         TI_ASK_PROMPTS);
     }
     return true;
 }

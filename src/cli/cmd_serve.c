@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tern serve: a model behind OpenAI's and Ollama's API. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cmd.h"
+#include "cli/common.h"
+#include "cli/keys.h"
+#include "cli/metering.h"
+#include "cli/out.h"
+#include "cli/serve_port.h"
+#include "cli/serving.h"
+
+enum { LOG_OFF, LOG_REQUESTS, LOG_PROMPTS };
+
+typedef struct serve_args {
+    ti_model_args model;
+    ti_session_args session;
+    ti_receipt_args receipt;
+    const char *listen, *hosts, *origins;
+    uint32_t port, slots, queue, kv_mb, unload_s, connections, log;
+    ti_opt_list aliases;
+} serve_args;
+
+static const serve_args defaults = {
+    .port = 8410, .slots = 8, .queue = 64, .unload_s = 300, .connections = 1024};
+
+static const ti_opt opts[] = {
+    TI_OPT_MODEL(serve_args, model),
+    {.type = TI_OPT_U32,
+     .name = "port",
+     .letter = 'p',
+     .metavar = "N",
+     .help = "listen on port N of this machine alone; 0 takes a free one",
+     .max = 65535,
+     .offset = offsetof(serve_args, port)},
+    {.type = TI_OPT_STR,
+     .name = "listen",
+     .metavar = "ADDRESS:PORT",
+     .help = "listen there instead",
+     .fallback = "127.0.0.1 and --port",
+     .offset = offsetof(serve_args, listen)},
+    {.type = TI_OPT_STR,
+     .name = "host",
+     .metavar = "NAME,...",
+     .help = "names by which clients may call this server, * = any; addresses always may",
+     .fallback = "localhost",
+     .offset = offsetof(serve_args, hosts)},
+    {.type = TI_OPT_STR,
+     .name = "origin",
+     .metavar = "URL,...",
+     .help = "sites whose pages may ask, as https://chat.example; * = all (CORS)",
+     .fallback = "none",
+     .offset = offsetof(serve_args, origins)},
+    {.type = TI_OPT_LIST,
+     .name = "alias",
+     .metavar = "NAME",
+     .help = "another name by which clients may ask for the model, * = any; may be repeated",
+     .fallback = "only its own",
+     .offset = offsetof(serve_args, aliases)},
+    {.type = TI_OPT_CHOICE,
+     .name = "log",
+     .metavar = "WHAT",
+     .help = "write a line of JSON about each answer to standard error; with prompts, what was "
+             "asked and answered is in it",
+     .choices = "off|requests|prompts",
+     .words = TI_WORDS_CHOICES,
+     .offset = offsetof(serve_args, log)},
+    {.type = TI_OPT_HEADING, .help = "How much at once"},
+    {.type = TI_OPT_U32,
+     .name = "slots",
+     .metavar = "N",
+     .help = "answers that are made at the same time",
+     .min = 1,
+     .max = 256,
+     .offset = offsetof(serve_args, slots)},
+    {.type = TI_OPT_U32,
+     .name = "queue",
+     .metavar = "N",
+     .help = "requests that may wait; more get 429 and Retry-After",
+     .min = 1,
+     .max = 65536,
+     .offset = offsetof(serve_args, queue)},
+    {.type = TI_OPT_U32,
+     .name = "kv-memory",
+     .metavar = "MB",
+     .help = "keys and values of all requests, those kept for later included",
+     .fallback = "as much as the slots' contexts take",
+     .offset = offsetof(serve_args, kv_mb)},
+    {.type = TI_OPT_U32,
+     .name = "unload",
+     .metavar = "SECONDS",
+     .help = "close the model after so long without a request; 0 = never",
+     .offset = offsetof(serve_args, unload_s)},
+    {.type = TI_OPT_U32,
+     .name = "connections",
+     .metavar = "N",
+     .help = "connections at once",
+     .min = 1,
+     .max = 65536,
+     .offset = offsetof(serve_args, connections)},
+    {.type = TI_OPT_HEADING, .help = "Receipts"},
+    TI_OPT_NO_RECEIPT(serve_args, receipt),
+    {.type = TI_OPT_FLAG,
+     .name = "keep-input",
+     .help = "keep prompts beside the receipts, for the owner only",
+     .offset = offsetof(serve_args, receipt.keep)},
+    TI_OPT_RECEIPT_ZONE(serve_args, receipt),
+    {.type = TI_OPT_HEADING, .help = "Engine"},
+    TI_OPTS_ENGINE(serve_args, model),
+    TI_OPTS_SESSION(serve_args, session),
+    TI_OPTS_READING(serve_args, model),
+    {0},
+};
+
+typedef struct server {
+    const serve_args *args;
+    ti_serve_port port;
+    bool has_port;
+    ti_keys keys;
+    ti_energy *energy;
+    ti_serve_engine *engine;
+    ti_api *api;
+} server;
+
+/* What stops the web server stops the engine too: what runs gets as long as its client. */
+static bool ended(void *user)
+{
+    (void)user;
+    return ti_interrupted() != 0;
+}
+
+/* Answers without joules are still answers. */
+static void open_energy(server *s)
+{
+    static const ti_metering_args metering = TI_METERING_DEFAULT;
+    tern_err err;
+    if (ti_metering_open(&s->energy, &metering, TI_METERING_CALIBRATED, NULL, NULL, &err) !=
+        TERN_OK) {
+        ti_warn("answers will say nothing of energy: %s: %s", err.module, err.message);
+        s->energy = NULL;
+    }
+}
+
+static tern_status open_engine(server *s, tern_err *err)
+{
+    const uint64_t mb = 1000000, ns = 1000000000;
+    const serve_args *a = s->args;
+    ti_serve_opts engine = {.path = s->port.path,
+                            .threads = a->model.threads,
+                            .n_ctx = a->session.ctx,
+                            .kv = (tern_kv_type)a->session.kv,
+                            .slots = a->slots,
+                            .queue = a->queue,
+                            .kv_bytes = a->kv_mb * mb,
+                            .unload_ns = a->unload_s * ns,
+                            .chunk = a->session.chunk,
+                            .energy = s->energy};
+    ti_model_opts(&engine.model, &a->model);
+    return ti_serve_open(&s->engine, &engine, err);
+}
+
+static tern_status open_api(server *s, tern_err *err)
+{
+    const serve_args *a = s->args;
+    ti_api_opts api = {
+        .engine = s->engine,
+        .energy = s->energy,
+        .port = ti_serve_port_functions(&s->port, a->log != LOG_OFF),
+        .token = ti_keys_get(&s->keys, "TERN_SERVE_TOKEN"),
+        .aliases = a->aliases.items,
+        .n_aliases = a->aliases.n,
+        .log_prompts = a->log == LOG_PROMPTS,
+        .session = {.n_ctx = a->session.ctx,
+                    .threads = a->model.threads,
+                    .kv = (tern_kv_type)a->session.kv},
+    };
+    return ti_api_open(&s->api, &api, err);
+}
+
+static tern_status open_all(server *s, tern_err *err)
+{
+    const serve_args *a = s->args;
+    TI_TRY(ti_keys_open(&s->keys, err));
+    TI_TRY(ti_serve_port_open(&s->port, &a->model, &a->session, &a->receipt, err));
+    s->has_port = true;
+    open_energy(s);
+    TI_TRY(open_engine(s, err));
+    TI_TRY(ti_serve_port_look(&s->port, s->engine, err));
+    return open_api(s, err);
+}
+
+/* Whoever can reach the address can use the machine: without a token, that should be said. */
+static void warn_of_strangers(const server *s, const char *listen)
+{
+    bool own = strncmp(listen, "127.", 4) == 0 || strncmp(listen, "[::1]", 5) == 0 ||
+               strncmp(listen, "localhost:", 10) == 0;
+    if (!own && !ti_keys_get(&s->keys, "TERN_SERVE_TOKEN")) {
+        ti_warn("everybody who reaches %s may ask: TERN_SERVE_TOKEN sets a token", listen);
+    }
+}
+
+static tern_status serve(server *s, tern_err *err)
+{
+    const serve_args *a = s->args;
+    ti_buf own = {0};
+    ti_buf_addf(&own, "127.0.0.1:%u", a->port);
+    if (own.failed) {
+        return ti_fail_nomem(err, "serve", own.len, "an address");
+    }
+    const ti_web_opts web = {.listen = a->listen ? a->listen : own.data,
+                             .routes = ti_api_routes,
+                             .user = s->api,
+                             .hosts = a->hosts,
+                             .origins = a->origins,
+                             .admit = ti_api_admit,
+                             .error = ti_api_error,
+                             .stop = ended,
+                             .connections = a->connections};
+    warn_of_strangers(s, web.listen);
+    tern_status status = ti_serve(&web, "serving ", err);
+    ti_buf_free(&own);
+    return status;
+}
+
+static tern_status run(const void *values, const ti_operands *given, tern_err *err)
+{
+    server s = {.args = values};
+    (void)given;
+    tern_status status = open_all(&s, err);
+    if (status == TERN_OK) {
+        status = serve(&s, err);
+    }
+    ti_serve_close(s.engine);
+    ti_api_close(s.api);
+    ti_energy_close(s.energy);
+    if (s.has_port) {
+        ti_serve_port_close(&s.port);
+    }
+    ti_keys_close(&s.keys);
+    return status;
+}
+
+const ti_command ti_cmd_serve = {
+    .name = "serve",
+    .summary = "serve a model to clients of OpenAI and Ollama",
+    .description =
+        "Prints its address and answers /v1/chat/completions, /v1/completions, "
+        "/v1/embeddings, /v1/models, and Ollama's /api/chat, /api/generate, /api/embed, "
+        "/api/tags, /api/ps, /api/show, /api/version; /health, and /metrics for Prometheus.  "
+        "Requests are answered together, each with the same bits as alone.  Each answer says "
+        "what it cost in joules, and in grams where the grid is known, and has a receipt: "
+        "/v1/receipts/ID, which 'tern verify' checks.\n\n"
+        "Only this machine can connect unless --listen says otherwise.  With TERN_SERVE_TOKEN "
+        "set, in the environment or in the file tern/keys of $XDG_CONFIG_HOME, clients must "
+        "bear that token.  Prompts are not logged unless --log prompts says so.",
+    .examples = "tern serve\n"
+                "tern serve -m smollm2-135m-instruct --port 8080 --alias gpt-4o-mini\n"
+                "TERN_SERVE_TOKEN=$(openssl rand -hex 16) tern serve --listen 0.0.0.0:8410",
+    .opts = opts,
+    .defaults = &defaults,
+    .size = sizeof defaults,
+    .run = run,
+};

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/serve_port.h"
+
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "cli/out.h"
+#include "cli/receipt_files.h"
+
+enum { RECEIPT_FILE_MAX = 1 << 20 };
+
+/* --- the model ------------------------------------------------------------------------------
+ */
+
+#define SET(field, text) snprintf(field, sizeof(field), "%s", text)
+
+/* What clients call it: the file's name without ".gguf". */
+static void set_id(ti_served *out, const char *path)
+{
+    static const char suffix[] = ".gguf";
+    const char *slash = strrchr(path, '/');
+    SET(out->id, slash ? slash + 1 : path);
+    size_t n = strlen(out->id), less = sizeof suffix - 1;
+    if (n > less && strcmp(out->id + n - less, suffix) == 0) {
+        out->id[n - less] = '\0';
+    }
+}
+
+static void set_model(ti_served *out, const tern_model *model, const ti_session_args *session)
+{
+    tern_model_desc desc;
+    tern_model_describe(model, &desc);
+    SET(out->name, desc.name);
+    SET(out->architecture, desc.architecture);
+    SET(out->weight_type, desc.weight_type);
+    out->file_bytes = desc.file_bytes;
+    out->n_params = desc.n_params;
+    out->n_ctx_train = desc.n_ctx_train;
+    out->n_ctx = ti_context_of(model, session);
+    out->n_ctx = out->n_ctx < desc.n_ctx_train ? out->n_ctx : desc.n_ctx_train;
+    out->n_layer = desc.n_layer;
+    out->n_embd = desc.n_embd;
+    out->n_head = desc.n_head;
+    out->n_head_kv = desc.n_head_kv;
+    out->n_vocab = desc.n_vocab;
+    out->has_chat = tern_model_has_chat(model);
+    tern_model_recommended_sampler(model, &out->recommended);
+}
+
+/* Describes the file, which the engine opens for it, with its digest, which is remembered from
+ * earlier times. */
+static tern_status describe(ti_serve_port *p, tern_err *err)
+{
+    const int64_t ns = 1000000000;
+    const tern_model *model;
+    ti_served served = {.id = ""};
+    ti_file_state state;
+    uint8_t digest[TI_SHA256];
+    TI_TRY(ti_model_digest(digest, &state, p->path, err));
+    TI_TRY(ti_serve_acquire(p->engine, &model, err));
+    set_model(&served, model, p->session_args);
+    ti_serve_give_back(p->engine);
+    set_id(&served, p->path);
+    sodium_bin2hex(served.digest, sizeof served.digest, digest, sizeof digest);
+    served.modified_s = state.modified_ns / ns;
+    p->served = served;
+    p->state = state;
+    p->known = true;
+    return TERN_OK;
+}
+
+static tern_status port_model(void *user, ti_served *out, tern_err *err)
+{
+    ti_serve_port *p = user;
+    ti_file_state now;
+    TI_TRY(ti_file_look(&now, p->path, err));
+    pthread_mutex_lock(&p->mutex);
+    tern_status status = TERN_OK;
+    if (!p->known || !ti_file_same(&now, &p->state)) { /* it was replaced */
+        status = describe(p, err);
+    }
+    if (status == TERN_OK) {
+        *out = p->served;
+    }
+    pthread_mutex_unlock(&p->mutex);
+    return status;
+}
+
+/* --- grams ----------------------------------------------------------------------------------
+ */
+
+static void port_carbon(void *user, ti_cost *cost)
+{
+    enum { EPOCH_YEAR = 1900 };
+    const ti_serve_port *p = user;
+    tern_err err;
+    if (!p->grams.row) {
+        return;
+    }
+    cost->has_carbon =
+        ti_grams_of(&cost->carbon, &p->grams, cost->energy.energy_uj + cost->energy.idle_uj,
+                    &err) == TERN_OK;
+    struct tm end = {.tm_year = (int)cost->carbon.year + 1 - EPOCH_YEAR, .tm_mday = 1};
+    cost->carbon_age_s = (int64_t)time(NULL) - (int64_t)timegm(&end);
+}
+
+/* --- receipts -------------------------------------------------------------------------------
+ */
+
+static const ti_stop stops_of[] = {[TI_SERVE_STOP] = TI_STOP_END,
+                                   [TI_SERVE_SEQUENCE] = TI_STOP_SEQUENCE,
+                                   [TI_SERVE_LENGTH] = TI_STOP_LENGTH,
+                                   [TI_SERVE_CONTEXT] = TI_STOP_CONTEXT,
+                                   [TI_SERVE_CANCELLED] = TI_STOP_INTERRUPTED,
+                                   [TI_SERVE_ERROR] = TI_STOP_INTERRUPTED};
+
+static void set_energy(ti_receipt_job *job, const ti_cost *cost)
+{
+    job->receipt.has_energy = cost->has_energy;
+    if (cost->has_energy) {
+        ti_receipt_set_energy(&job->receipt.energy, &cost->energy);
+    }
+}
+
+static tern_status fill_and_write(ti_serve_port *p, ti_receipt_job *job, const ti_api_answer *a,
+                                  const tern_token *tokens, tern_err *err)
+{
+    ti_opt_list stops = {.n = a->n_stops};
+    ti_session_args session = *p->session_args;
+    const tern_model *model;
+    for (size_t i = 0; i < a->n_stops; i++) {
+        stops.items[i] = a->stops[i];
+    }
+    session.ctx = a->n_ctx;
+    /* The text is only read. */
+    ti_answer answer = {.text = {.data = (char *)(uintptr_t)a->text.data, .len = a->text.len},
+                        .first = a->n_prompt,
+                        .n_tokens = a->n_output,
+                        .stop = stops_of[a->reason],
+                        .generate_ns = a->generate_ns};
+    ti_receipt_facts facts = {.tokens = tokens,
+                              .n_tokens = a->n_prompt + a->n_output,
+                              .sampler = &a->sampler,
+                              .model_args = p->model_args,
+                              .session_args = &session,
+                              .stops = &stops,
+                              .answer = &answer,
+                              .n_input = a->n_prompt,
+                              .n_fed = a->n_fed,
+                              .max_tokens = a->max_tokens,
+                              .chat = a->chat,
+                              .prompt_ns = a->prompt_ns};
+    TI_TRY(ti_serve_acquire(p->engine, &model, err));
+    facts.model = model;
+    tern_status status = ti_receipt_finish(job, &facts, err);
+    ti_serve_give_back(p->engine);
+    return status;
+}
+
+static tern_status port_receipt(void *user, char id[TI_RECEIPT_ID + 1], const ti_api_answer *a,
+                                tern_err *err)
+{
+    ti_serve_port *p = user;
+    ti_receipt_job job = {.args = p->receipt_args, .wanted = true, .model_path = p->path};
+    size_t n = a->n_prompt + a->n_output;
+    tern_token *tokens = ti_calloc(n, sizeof *tokens);
+    if (!tokens) {
+        return ti_fail_nomem(err, "serve", n * sizeof *tokens, "tokens");
+    }
+    memcpy(tokens, a->prompt, a->n_prompt * sizeof *tokens);
+    if (a->n_output > 0) {
+        memcpy(tokens + a->n_prompt, a->output, a->n_output * sizeof *tokens);
+    }
+    pthread_mutex_lock(&p->mutex); /* if the file was replaced, this is not its answer */
+    bool same = strcmp(p->served.digest, a->model->digest) == 0;
+    job.model_state = p->state;
+    pthread_mutex_unlock(&p->mutex);
+    randombytes_buf(job.salt, sizeof job.salt);
+    job.receipt.time.started_unix_ms = a->started_unix_ms;
+    set_energy(&job, a->cost);
+    tern_status status = same ? fill_and_write(p, &job, a, tokens, err)
+                              : ti_fail(err, TERN_IO, "receipt", TI_NO_OFFSET,
+                                        "'%s' has changed since the answer was begun", p->path);
+    memcpy(id, job.receipt.id, sizeof job.receipt.id);
+    sodium_memzero(&job, sizeof job);
+    free(tokens);
+    return status;
+}
+
+/* Appends a file of receipts; TERN_NO when it is not there. */
+static tern_status add_file(ti_buf *out, const char *path, tern_err *err)
+{
+    char *text;
+    size_t len;
+    if (access(path, F_OK) != 0) {
+        return TERN_NO;
+    }
+    TI_TRY(ti_read_file(&text, &len, path, RECEIPT_FILE_MAX, err));
+    ti_buf_add(out, text, len);
+    free(text);
+    return out->failed ? ti_fail_nomem(err, "serve", len, "a receipt") : TERN_OK;
+}
+
+static tern_status port_receipt_text(void *user, ti_buf *out, const char *id, tern_err *err)
+{
+    char *path;
+    (void)user;
+    TI_TRY(ti_receipt_kept(&path, id, false, err));
+    tern_status status = add_file(out, path, err);
+    free(path);
+    return status;
+}
+
+static tern_status port_receipt_key(void *user, ti_buf *out, tern_err *err)
+{
+    char *secret, *path;
+    (void)user;
+    TI_TRY(ti_receipt_key_file(&secret, false, err));
+    tern_status status = ti_receipt_beside(&path, secret, ".pub", err);
+    free(secret);
+    TI_TRY(status);
+    status = add_file(out, path, err);
+    free(path);
+    return status;
+}
+
+/* --- the log --------------------------------------------------------------------------------
+ */
+
+static void port_note(void *user, const char *line)
+{
+    (void)user;
+    ti_note("%s", line);
+}
+
+static void port_warn(void *user, const tern_err *err)
+{
+    (void)user;
+    ti_warn("%s: %s", err->module, err->message);
+}
+
+/* --- beginning and end ----------------------------------------------------------------------
+ */
+
+tern_status ti_serve_port_open(ti_serve_port *out, const ti_model_args *model,
+                               const ti_session_args *session, const ti_receipt_args *receipts,
+                               tern_err *err)
+{
+    const ti_grams_args grams = {.zone = receipts->zone};
+    ti_serve_port p = {.model_args = model, .session_args = session, .receipt_args = receipts};
+    if (sodium_init() < 0 || pthread_mutex_init(&p.mutex, NULL) != 0) {
+        return ti_fail(err, TERN_INTERNAL, "serve", TI_NO_OFFSET, "libsodium cannot start");
+    }
+    tern_status status = ti_model_path(&p.path, model->model, err);
+    if (status == TERN_OK) {
+        status = ti_grams_open(&p.grams, &grams, err);
+    }
+    if (status != TERN_OK) {
+        ti_serve_port_close(&p);
+        return status;
+    }
+    *out = p;
+    return TERN_OK;
+}
+
+void ti_serve_port_close(ti_serve_port *p)
+{
+    ti_grams_close(&p->grams);
+    pthread_mutex_destroy(&p->mutex);
+    free(p->path);
+}
+
+tern_status ti_serve_port_look(ti_serve_port *port, ti_serve_engine *engine, tern_err *err)
+{
+    ti_served served;
+    port->engine = engine;
+    return port_model(port, &served, err);
+}
+
+ti_api_port ti_serve_port_functions(ti_serve_port *p, bool log)
+{
+    return (ti_api_port){.user = p,
+                         .model = port_model,
+                         .carbon = port_carbon,
+                         .receipt = p->receipt_args->off ? NULL : port_receipt,
+                         .receipt_text = port_receipt_text,
+                         .receipt_key = port_receipt_key,
+                         .note = log ? port_note : NULL,
+                         .warn = port_warn};
+}

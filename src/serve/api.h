@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* serve/api.h - the HTTP API: OpenAI's and Ollama's, over one engine.
+ *
+ * What it does with files, keys, grids and receipts it does through a port, which cli fills.
+ *
+ *     ti_api_open(&api, &opts, err);
+ *     web = {.routes = ti_api_routes, .user = api, .admit = ti_api_admit,
+ *            .error = ti_api_error, ...}          and serve
+ *     ti_serve_close(engine);  then  ti_api_close(api);
+ *
+ * THREADS.  Handlers run in the threads of the web server; text is sent by the engine's; what
+ * comes at the end of an answer (receipt, grams, the last bytes) is done by a thread of its
+ * own, so that neither waits for a disk. */
+#ifndef TI_SERVE_API_H
+#define TI_SERVE_API_H
+
+#include "http/server.h"
+#include "serve/render.h"
+
+typedef struct ti_api ti_api;
+
+/* A choice that has ended, for its receipt. */
+typedef struct ti_api_answer {
+    const ti_served *model;
+    const tern_token *prompt, *output; /* [n_prompt], [n_output] */
+    size_t n_prompt, n_output;
+    size_t n_fed; /* tokens of the prompt that were computed for this choice */
+    ti_str text;
+    const char *const *stops;
+    size_t n_stops;
+    tern_sampler_opts sampler; /* with the choice's own seed */
+    uint32_t max_tokens, n_ctx;
+    bool chat;  /* written in the model's template */
+    bool bound; /* by a grammar or by biases: more than the receipt holds was asked */
+    ti_serve_reason reason;
+    uint64_t prompt_ns, generate_ns, started_unix_ms;
+    const ti_cost *cost; /* this choice's part */
+} ti_api_answer;
+
+/* Called by any thread, by several at once. */
+typedef struct ti_api_port {
+    void *user;
+    /* The model as its file is now.  Errors: those of tern_model_open(). */
+    tern_status (*model)(void *user, ti_served *out, tern_err *err);
+    /* Fills cost->carbon from cost->energy where a grid is known. */
+    void (*carbon)(void *user, ti_cost *cost);
+    /* Signs and keeps a receipt; its id goes to `id`.  NULL = there are none. */
+    tern_status (*receipt)(void *user, char id[TI_RECEIPT_ID + 1], const ti_api_answer *answer,
+                           tern_err *err);
+    /* Appends a receipt, as `tern verify` takes it.  Errors: TERN_NO when there is none. */
+    tern_status (*receipt_text)(void *user, ti_buf *out, const char *id, tern_err *err);
+    /* Appends the public key of receipts, a line.  Errors: TERN_NO. */
+    tern_status (*receipt_key)(void *user, ti_buf *out, tern_err *err);
+    void (*note)(void *user, const char *line); /* of an answer or refusal; NULL = no log */
+    void (*warn)(void *user, const tern_err *err);
+} ti_api_port;
+
+/* Everything lives as long as the API. */
+typedef struct ti_api_opts {
+    ti_serve_engine *engine;
+    ti_energy *energy; /* NULL = nobody knows */
+    ti_api_port port;
+    const char *token;          /* that a client must bear; NULL = none */
+    const char *const *aliases; /* [n_aliases] other names of the model; "*" = any name */
+    size_t n_aliases;
+    bool log_prompts;          /* prompts and answers go to port.note too */
+    tern_session_opts session; /* of embeddings */
+} ti_api_opts;
+
+/* Errors: TERN_NOMEM, TERN_UNAVAILABLE (no thread). */
+tern_status ti_api_open(ti_api **out, const ti_api_opts *opts, tern_err *err);
+
+/* Finishes what has ended, and frees.  The engine must be closed.  NULL is allowed. */
+void ti_api_close(ti_api *api);
+
+/* For ti_web_opts, whose `user` is the ti_api. */
+extern const ti_web_route ti_api_routes[];
+bool ti_api_admit(void *user, const ti_web_request *request, ti_web_reply *reply);
+const char *ti_api_error(void *user, ti_buf *body, unsigned code, const char *why);
+
+#endif

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of the API share. */
+#ifndef TI_SERVE_API_PARTS_H
+#define TI_SERVE_API_PARTS_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "serve/api.h"
+#include "serve/metrics.h"
+
+typedef struct ti_call ti_call;
+
+struct ti_api {
+    ti_api_opts opts;
+    uint8_t token_digest[TI_SHA256];
+    pthread_mutex_t mutex; /* of all below */
+    pthread_cond_t wake;
+    pthread_t finisher;
+    ti_call *first, *last; /* that have ended, to be finished */
+    bool closing;
+    ti_metrics_all metrics;
+    pthread_mutex_t embedding; /* one at a time: each takes all CPUs */
+    uint64_t ids;              /* random start, counted up: names and seeds of calls */
+};
+
+/* Answers a completion; later, if all goes well.  call.c */
+void ti_call_start(ti_api *api, ti_ask_kind kind, const ti_web_request *request,
+                   ti_web_reply *reply);
+
+/* Sends the rest of a call, and frees it: the finisher's work.  finish.c */
+void ti_call_finish(ti_call *call);
+
+/* Answers a request for embeddings, in the thread that asks.  embeddings.c */
+void ti_embeddings(ti_api *api, ti_ask_kind kind, const ti_web_request *request,
+                   ti_web_reply *reply);
+
+/* Sends a refusal in its dialect, and counts it. */
+void ti_api_refuse(ti_api *api, ti_ask_kind kind, ti_web_reply *reply, const ti_refusal *why);
+
+/* Sends a JSON text; a buffer that has failed is 500. */
+void ti_api_send(ti_web_reply *reply, ti_buf *json);
+
+/* Reads a body and checks the model's name; *served is the model.  False: it was refused. */
+bool ti_api_read(ti_api *api, ti_ask_kind kind, const ti_web_request *request,
+                 ti_web_reply *reply, ti_arena *arena, ti_ask *ask, ti_served *served);
+
+extern const char ti_json_type[]; /* application/json */
+
+/* Counts a status that was sent. */
+void ti_api_count(ti_api *api, unsigned code);
+
+/* The model as its file is now. */
+tern_status ti_api_look(ti_api *api, ti_served *out, tern_err *err);
+
+/* Whether a client means the model that is served; and what it is told if not: false. */
+bool ti_is_served(const ti_api *api, const ti_served *served, const char *said);
+bool ti_no_such_model(ti_refusal *why, const char *said, const ti_served *served);
+
+/* A new random-looking number for names; and one for a seed, below 2^53 so that every JSON
+ * reader can say it again. */
+uint64_t ti_api_number(ti_api *api);
+
+/* Clocks: Unix milliseconds; nanoseconds that only go forward. */
+uint64_t ti_wall_ms(void);
+uint64_t ti_steady_ns(void);
+
+/* --- a completion on its way ----------------------------------------------------------------
+ */
+
+/* A prompt of it: one request of the engine. */
+typedef struct ti_part {
+    ti_call *call;
+    uint32_t first; /* its first choice among all */
+    ti_serve_usage usage;
+    tern_token *prompt;  /* [usage.prompt_tokens] */
+    tern_token **output; /* [ask.choices], each [n_output[i]] */
+    size_t *n_output;
+    bool told; /* usage and tokens are there */
+} ti_part;
+
+struct ti_call {
+    ti_api *api;
+    ti_call *next;
+    ti_web_reply *reply;
+    ti_ask_kind kind;
+    ti_arena arena;
+    ti_ask ask;
+    ti_served served;
+    tern_sampler_opts sampler;
+    char id[48];
+    uint64_t started_unix_ms, started_ns;
+    uint64_t loads; /* of the engine, before */
+    ti_part *parts;
+    size_t n_parts;
+    ti_choice *choices;
+    bool *begun_choice; /* [n_choices]: a first piece was sent */
+    size_t n_choices;
+    atomic_size_t pending; /* parts that have not ended, and the one who submits them */
+    atomic_bool failed;    /* nothing more is wanted */
+    bool begun;            /* the stream */
+    bool cancelled;
+    ti_refusal why;            /* http 0: none */
+    struct tern_grammar *form; /* NULL: any text */
+    ti_buf piece;              /* scratch of the engine's thread */
+};
+
+/* What all pieces of an answer have in common. */
+ti_told ti_call_told(const ti_call *call);
+
+/* Frees a call whose reply has ended. */
+void ti_call_free(ti_call *call);
+
+#endif

@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A completion: from a request to the engine, and what the engine says of it on its way. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "serve/api_parts.h"
+#include "serve/form.h"
+
+/* --- what comes of it -----------------------------------------------------------------------
+ */
+
+ti_told ti_call_told(const ti_call *c)
+{
+    enum { MS = 1000 };
+    return (ti_told){.kind = c->kind,
+                     .id = c->id,
+                     .model = c->served.id,
+                     .digest = c->served.digest,
+                     .created_s = (int64_t)(c->started_unix_ms / MS),
+                     .ask = &c->ask,
+                     .choices = c->choices,
+                     .n_choices = c->n_choices};
+}
+
+/* The first reason counts: threads that submit and that compute may both have one. */
+static void fail_call(ti_call *c, const ti_refusal *why)
+{
+    pthread_mutex_lock(&c->api->mutex);
+    if (c->why.http == 0) {
+        c->why = *why;
+    }
+    pthread_mutex_unlock(&c->api->mutex);
+    atomic_store(&c->failed, true);
+}
+
+static void fail_memory(ti_call *c)
+{
+    tern_err err = {.message = "there is no memory for this answer"};
+    ti_refusal why;
+    ti_refusal_of(&why, TERN_NOMEM, &err);
+    fail_call(c, &why);
+}
+
+/* One part less; the last one hands the call to the finisher. */
+static void end_part(ti_call *c)
+{
+    ti_api *api = c->api;
+    if (atomic_fetch_sub(&c->pending, 1) != 1) {
+        return;
+    }
+    pthread_mutex_lock(&api->mutex);
+    c->next = NULL;
+    if (api->last) {
+        api->last->next = c;
+    } else {
+        api->first = c;
+    }
+    api->last = c;
+    pthread_cond_signal(&api->wake);
+    pthread_mutex_unlock(&api->mutex);
+}
+
+static void begin_stream(ti_call *c)
+{
+    c->begun = true;
+    ti_web_reply_head(c->reply, 200,
+                      c->kind < TI_ASK_OLLAMA_CHAT ? "text/event-stream"
+                                                   : "application/x-ndjson");
+    ti_web_reply_header(c->reply, "X-Request-Id", c->id);
+    ti_web_reply_header(c->reply, "X-Accel-Buffering", "no"); /* proxies should not wait */
+}
+
+/* Sends a piece of a stream; false when nobody takes it. */
+static bool send_piece(ti_call *c, uint32_t index, ti_str text)
+{
+    ti_told told = ti_call_told(c);
+    bool first = !c->begun_choice[index];
+    if (!c->begun) {
+        begin_stream(c);
+    }
+    c->begun_choice[index] = true;
+    ti_buf_clear(&c->piece);
+    if (first && c->choices[index].echo.len > 0) {
+        ti_render_piece(&c->piece, &told, index, &c->choices[index], true,
+                        c->choices[index].echo);
+        first = false;
+    }
+    ti_render_piece(&c->piece, &told, index, &c->choices[index], first, text);
+    if (c->piece.failed) {
+        fail_memory(c);
+        return false;
+    }
+    return ti_web_reply_write(c->reply, c->piece.data, c->piece.len, NULL) == TERN_OK;
+}
+
+/* Text or the end of a choice. */
+static bool take_text(ti_part *p, const ti_serve_event *e)
+{
+    ti_call *c = p->call;
+    uint32_t index = p->first + e->choice;
+    ti_choice *choice = &c->choices[index];
+    bool ended = e->kind == TI_SERVE_END;
+    ti_buf_add(&choice->text, e->text.data, e->text.len);
+    if (e->has_logprob && !ended) {
+        ti_add_logprob(choice, c->kind, e);
+    }
+    if (ended) {
+        choice->reason = e->reason;
+    }
+    if (choice->text.failed || choice->logprobs.failed || choice->tokens.failed) {
+        fail_memory(c);
+        return false;
+    }
+    bool empty = e->text.len == 0 && !(e->has_logprob && !ended);
+    bool silent = ended && (e->reason == TI_SERVE_CANCELLED || e->reason == TI_SERVE_ERROR);
+    if (!c->ask.stream || silent || (empty && !(ended && !c->begun_choice[index]))) {
+        return true;
+    }
+    return send_piece(c, index, e->text);
+}
+
+/* Keeps what the receipts need.  Without memory there is none; the answer stands. */
+static void keep_tokens(ti_part *p, const ti_serve_event *e)
+{
+    size_t n = p->call->ask.choices;
+    if (!e->prompt || !e->output || e->usage->prompt_tokens == 0) {
+        return;
+    }
+    p->prompt = calloc(e->usage->prompt_tokens, sizeof *p->prompt);
+    p->output = calloc(n, sizeof *p->output);
+    p->n_output = calloc(n, sizeof *p->n_output);
+    if (!p->prompt || !p->output || !p->n_output) {
+        return;
+    }
+    memcpy(p->prompt, e->prompt, e->usage->prompt_tokens * sizeof *p->prompt);
+    for (size_t i = 0; i < n; i++) {
+        p->output[i] = calloc(e->output_n[i] + 1, sizeof **p->output);
+        if (!p->output[i]) {
+            return;
+        }
+        if (e->output_n[i] > 0) {
+            memcpy(p->output[i], e->output[i], e->output_n[i] * sizeof **p->output);
+        }
+        p->n_output[i] = e->output_n[i];
+    }
+    p->told = true;
+}
+
+static bool on_event(void *user, const ti_serve_event *e)
+{
+    ti_part *p = user;
+    ti_call *c = p->call;
+    if (e->kind != TI_SERVE_DONE) {
+        return !atomic_load(&c->failed) && take_text(p, e);
+    }
+    p->usage = *e->usage;
+    keep_tokens(p, e);
+    if (e->reason == TI_SERVE_ERROR) {
+        ti_refusal why;
+        ti_refusal_of(&why, e->error ? e->error->status : TERN_INTERNAL, e->error);
+        fail_call(c, &why);
+    } else if (e->reason == TI_SERVE_CANCELLED) {
+        c->cancelled = true;
+    }
+    end_part(c);
+    return true;
+}
+
+static bool gone(void *user)
+{
+    ti_part *p = user;
+    return atomic_load(&p->call->failed) || ti_web_reply_gone(p->call->reply);
+}
+
+/* --- on its way to the engine ---------------------------------------------------------------
+ */
+
+void ti_call_free(ti_call *c)
+{
+    if (!c) {
+        return;
+    }
+    for (size_t i = 0; i < c->n_parts; i++) {
+        ti_part *p = &c->parts[i];
+        for (size_t j = 0; p->output && j < c->ask.choices; j++) {
+            free(p->output[j]);
+        }
+        free(p->output);
+        free(p->n_output);
+        free(p->prompt);
+    }
+    for (size_t i = 0; i < c->n_choices; i++) {
+        ti_choice_free(&c->choices[i]);
+    }
+    tern_grammar_destroy(c->form);
+    ti_buf_free(&c->piece);
+    ti_arena_free(&c->arena);
+    free(c);
+}
+
+/* Messages for a model without a template: their texts, with an empty line between; it goes on
+ * where they end, as `tern run` lets it. */
+static tern_status join_messages(ti_call *c, ti_str *out, tern_err *err)
+{
+    ti_buf all = {0};
+    for (size_t i = 0; i < c->ask.n_messages; i++) {
+        ti_buf_adds(&all, i ? "\n\n" : "");
+        ti_buf_adds(&all, c->ask.messages[i].content);
+    }
+    char *copy =
+        all.failed ? NULL : ti_arena_strndup(&c->arena, all.data ? all.data : "", all.len);
+    *out = (ti_str){copy, all.len};
+    ti_buf_free(&all);
+    return copy ? TERN_OK : ti_fail_nomem(err, "serve", out->len, "a prompt");
+}
+
+/* The engine's request for a prompt. */
+static tern_status make_request(ti_call *c, ti_part *p, ti_serve_request *out, tern_err *err)
+{
+    const ti_ask *a = &c->ask;
+    *out = (ti_serve_request){.choices = a->choices,
+                              .max_tokens = a->max_tokens,
+                              .sampler = c->sampler,
+                              .stops = a->stops,
+                              .n_stops = a->n_stops,
+                              .logprobs = a->logprobs,
+                              .n_top = a->top_logprobs,
+                              .grammar = c->form,
+                              .user = p,
+                              .on_event = on_event,
+                              .gone = gone};
+    out->sampler.seed += p->first;
+    if (a->n_bias > 0) {
+        ti_serve_bias *bias = ti_arena_calloc(&c->arena, a->n_bias, sizeof *bias);
+        if (!bias) {
+            return ti_fail_nomem(err, "serve", a->n_bias * sizeof *bias, "biases");
+        }
+        for (size_t i = 0; i < a->n_bias; i++) {
+            bias[i] = (ti_serve_bias){a->bias[i].token, a->bias[i].bias};
+        }
+        out->bias = bias;
+        out->n_bias = a->n_bias;
+    }
+    if (a->n_messages > 0 && c->served.has_chat) {
+        out->messages = a->messages;
+        out->n_messages = a->n_messages;
+        return TERN_OK;
+    }
+    if (a->n_messages > 0) { /* from strangers: markers in it are text */
+        out->text_flags = TERN_TOKENIZE_BOS;
+        return join_messages(c, &out->text, err);
+    }
+    const ti_ask_input *input = &a->inputs[p - c->parts];
+    out->tokens = input->tokens;
+    out->n_tokens = input->n_tokens;
+    out->text = input->text;
+    out->text_flags = TERN_TOKENIZE_BOS | TERN_TOKENIZE_SPECIAL;
+    return TERN_OK;
+}
+
+/* Why the engine did not take it. */
+static void not_taken(ti_refusal *why, tern_status status, const tern_err *err,
+                      uint32_t wait_ms)
+{
+    enum { MS = 1000 };
+    ti_refusal_of(why, status, err);
+    if (status == TERN_UNAVAILABLE && wait_ms > 0) {
+        ti_refuse(why, NULL, "rate_limit_exceeded",
+                  "there is no room for this request now; try again in %u s",
+                  (wait_ms + MS - 1) / MS);
+        why->http = 429;
+        why->type = "rate_limit_error";
+        why->retry_s = (wait_ms + MS - 1) / MS;
+    }
+}
+
+static void submit_all(ti_call *c)
+{
+    tern_err err = {0};
+    for (size_t i = 0; i < c->n_parts && !atomic_load(&c->failed); i++) {
+        ti_serve_request request;
+        uint32_t wait_ms = 0;
+        atomic_fetch_add(&c->pending, 1);
+        tern_status status = make_request(c, &c->parts[i], &request, &err);
+        if (status == TERN_OK) {
+            status = ti_serve_submit(c->api->opts.engine, &request, NULL, &wait_ms, &err);
+        }
+        if (status != TERN_OK) {
+            ti_refusal why;
+            not_taken(&why, status, &err, wait_ms);
+            fail_call(c, &why);
+            atomic_fetch_sub(&c->pending, 1); /* never the last: the submitter is one */
+        }
+    }
+    end_part(c);
+}
+
+/* Makes room for choices, and parts that know where theirs are. */
+static bool make_parts(ti_call *c)
+{
+    c->n_parts = c->ask.n_messages > 0 ? 1 : c->ask.n_inputs;
+    size_t n = c->n_parts * c->ask.choices;
+    c->parts = ti_arena_calloc(&c->arena, c->n_parts, sizeof *c->parts);
+    c->choices = ti_arena_calloc(&c->arena, n, sizeof *c->choices);
+    c->begun_choice = ti_arena_calloc(&c->arena, n, sizeof *c->begun_choice);
+    if (!c->parts || !c->choices || !c->begun_choice) {
+        c->n_parts = 0;
+        return false;
+    }
+    c->n_choices = n;
+    for (size_t i = 0; i < c->n_parts; i++) {
+        c->parts[i].call = c;
+        c->parts[i].first = (uint32_t)i * c->ask.choices;
+        for (size_t j = 0; c->ask.echo && j < c->ask.choices; j++) {
+            c->choices[c->parts[i].first + j].echo = c->ask.inputs[i].text;
+        }
+    }
+    return true;
+}
+
+/* Ollama: nothing to answer means that the model should be read. */
+static void load_only(ti_call *c)
+{
+    const tern_model *model;
+    tern_err err = {0};
+    ti_refusal why;
+    ti_buf json = {0};
+    char time[TI_TIME_TEXT];
+    tern_status status = ti_serve_acquire(c->api->opts.engine, &model, &err);
+    if (status != TERN_OK) {
+        ti_refusal_of(&why, status, &err);
+        ti_api_refuse(c->api, c->kind, c->reply, &why);
+        return;
+    }
+    ti_serve_give_back(c->api->opts.engine);
+    ti_json_open(&json, NULL, '{');
+    ti_json_str(&json, "model", c->served.id);
+    ti_json_str(&json, "created_at", ti_time_text(time, (int64_t)c->started_unix_ms * 1000000));
+    if (c->kind == TI_ASK_OLLAMA_CHAT) {
+        ti_json_open(&json, "message", '{');
+        ti_json_str(&json, "role", "assistant");
+        ti_json_str(&json, "content", "");
+        ti_json_close(&json, '}');
+    } else {
+        ti_json_str(&json, "response", "");
+    }
+    ti_json_bool(&json, "done", true);
+    ti_json_str(&json, "done_reason", "load");
+    ti_json_close(&json, '}');
+    ti_api_send(c->reply, &json);
+}
+
+/* Whether it can be tried: what needs a look at the model, but not the model. */
+static bool acceptable(ti_call *c, ti_refusal *why)
+{
+    if (c->ask.echo && c->ask.inputs[0].tokens) {
+        return ti_refuse(why, "echo", "unsupported_value",
+                         "'echo' is not supported for prompts of tokens");
+    }
+    if (c->ask.format != TI_ASK_TEXT) {
+        return ti_form_open(&c->form, &c->ask, c->kind, why);
+    }
+    return true;
+}
+
+static void name_call(ti_call *c)
+{
+    static const char *const prefixes[TI_ASK_KINDS] = {"chatcmpl-", "cmpl-"};
+    const char *prefix = prefixes[c->kind] ? prefixes[c->kind] : "call-";
+    snprintf(c->id, sizeof c->id, "%s%016llx", prefix,
+             (unsigned long long)ti_api_number(c->api));
+}
+
+void ti_call_start(ti_api *api, ti_ask_kind kind, const ti_web_request *request,
+                   ti_web_reply *reply)
+{
+    const uint64_t seed_max = (UINT64_C(1) << 53) - 1;
+    ti_refusal why = {0};
+    ti_call *c = calloc(1, sizeof *c);
+    if (!c) {
+        ti_web_reply_error(reply, 503, NULL);
+        return;
+    }
+    *c = (ti_call){.api = api,
+                   .reply = reply,
+                   .kind = kind,
+                   .started_unix_ms = ti_wall_ms(),
+                   .started_ns = ti_steady_ns(),
+                   .pending = 1};
+    if (!ti_api_read(api, kind, request, reply, &c->arena, &c->ask, &c->served)) {
+        ti_call_free(c);
+        return;
+    }
+    name_call(c);
+    if (c->ask.n_messages == 0 && c->ask.n_inputs == 0) {
+        load_only(c);
+        ti_call_free(c);
+        return;
+    }
+    c->sampler =
+        ti_ask_sampler(&c->ask, kind, &c->served.recommended, ti_api_number(api) & seed_max);
+    bool good = acceptable(c, &why);
+    if (good && !make_parts(c)) {
+        ti_refusal_of(&why, TERN_NOMEM, NULL);
+        good = false;
+    }
+    if (!good) {
+        ti_api_refuse(api, kind, reply, &why);
+        ti_call_free(c);
+        return;
+    }
+    ti_serve_stats stats;
+    ti_serve_get_stats(api->opts.engine, &stats);
+    c->loads = stats.loads;
+    ti_web_reply_keep(reply);
+    submit_all(c);
+}
