@@ -4,8 +4,13 @@
 # tools/layers.txt.  Prints the lines that are not.
 set -eu
 cd "$TERN_SOURCE"
+core=$(cd edge && echo core/*.h host/*.h)
 find include/tern src edge -name '*.[ch]' -print | sort >"$TERN_BUILD/layers.list"
-awk '
+awk -v core_headers="$core" '
+    BEGIN {
+        n = split(core_headers, file)
+        for (i = 1; i <= n; i++) { sub(/.*\//, "", file[i]); core[file[i]] = 1 }
+    }
     FNR == NR { # the table
         if ($0 ~ /^#/ || NF == 0) next
         module = $1
@@ -26,6 +31,10 @@ awk '
         split(q[2], path, "/")
         if (edge) {
             if (q[2] ~ /\//) { print FILENAME ":" FNR ": edge stands alone: \"" q[2] "\""; bad++ }
+        } else if (q[2] in core) {
+            if (!((module, "edge") in may)) {
+                print FILENAME ":" FNR ": " module " may not include \"" q[2] "\""; bad++
+            }
         } else if (q[2] !~ /\//) {
             print FILENAME ":" FNR ": \"" q[2] "\" does not name its module"; bad++
         } else if (path[1] != module && !((module, path[1]) in may)) {

@@ -21,7 +21,7 @@ for command in $(below); do
         name=$command${sub:+ $sub}
         n=$((n + 1))
         case $name in
-            version | model | footprint | grid | log | witness) continue ;; # in tern(1); only what is below it has options
+            version | model | footprint | grid | log | witness | edge) continue ;; # in tern(1); only what is below it has options
         esac
         grep -qx ".\\\\\" begin generated: --man-options $name" "docs/man/tern-$command.1" || {
             echo "docs/man/tern-$command.1 has no options of 'tern $name'"

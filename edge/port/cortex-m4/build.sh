@@ -54,5 +54,6 @@ for board in an386 stm32f405; do
 done
 program bench-an386 an386 start semihost an386 $core portable edge_pack ad01 candidates bench
 program once-an386 an386 start semihost an386 $core edge_pack ad01 once
+program cost-an386 an386 start semihost an386 $core edge_pack ad01 cost
 program firmware stm32f405 start $core readings firmware
 arm-none-eabi-objcopy -O binary "$out/firmware.elf" "$out/firmware.bin"

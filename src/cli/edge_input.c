@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/edge_input.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "cli/moment.h"
+#include "cli/out.h"
+
+static tern_status read_stream(void *user, char *to, size_t cap, size_t *n, tern_err *err)
+{
+    ti_edge_input *in = user;
+    if (ti_interrupted()) {
+        return ti_fail(err, TERN_CANCELLED, "edge", TI_NO_OFFSET, "interrupted");
+    }
+    /* Not fread(), which waits for all of it: what comes through a pipe is answered then. */
+    ssize_t got;
+    do {
+        got = read(fileno(in->stream), to, cap);
+    } while (got < 0 && errno == EINTR && !ti_interrupted());
+    if (got < 0) {
+        return ti_fail_errno(err, errno, "edge", "cannot read the readings");
+    }
+    *n = (size_t)got;
+    return TERN_OK;
+}
+
+tern_status ti_edge_input_open(ti_edge_input *in, const char *file,
+                               const ti_edge_input_args *args, tern_err *err)
+{
+    const bool standard = strcmp(file, "-") == 0;
+    const ti_csv_opts how = {.time = args->time,
+                             .value = args->value,
+                             .preferred = args->fitted,
+                             .dates = (ti_dates)args->dates};
+    memset(in, 0, sizeof *in);
+    in->local = args->local;
+    in->stream = standard ? stdin : fopen(file, "rb");
+    if (!in->stream) {
+        return ti_fail_errno(err, errno, "edge", "cannot open '%s'", file);
+    }
+    return ti_csv_open(&in->csv, read_stream, in, standard ? "standard input" : file, &how,
+                       err);
+}
+
+static tern_status read_row(ti_edge_input *in, ti_csv_row *row, bool *more, tern_err *err)
+{
+    TI_TRY(ti_csv_next(in->csv, row, more, err));
+    if (*more && in->local && row->when.has_offset) {
+        const int64_t utc_s = row->when.shown_s - row->when.offset_s;
+        row->when.offset_s = ti_local_offset(utc_s);
+        row->when.shown_s = utc_s + row->when.offset_s;
+        if (row->when.shown_s < 0 || row->when.shown_s > (int64_t)UINT32_MAX) {
+            return ti_fail(err, TERN_LIMIT, "edge", TI_NO_OFFSET,
+                           "line %llu is outside the years 1970 to 2105",
+                           (unsigned long long)row->line);
+        }
+    }
+    return TERN_OK;
+}
+
+tern_status ti_edge_input_next(ti_edge_input *in, ti_csv_row *row, bool *more, tern_err *err)
+{
+    if (in->given < in->n_first) {
+        *row = in->first[in->given++];
+        *more = true;
+        return TERN_OK;
+    }
+    return read_row(in, row, more, err);
+}
+
+void ti_edge_input_close(ti_edge_input *in)
+{
+    ti_csv_close(in->csv);
+    if (in->stream && in->stream != stdin) {
+        fclose(in->stream);
+    }
+    memset(in, 0, sizeof *in);
+}
+
+static void take(uint32_t given, uint32_t *to)
+{
+    if (given != UINT32_MAX) {
+        *to = given;
+    }
+}
+
+static void take_short(uint32_t given, uint16_t *to)
+{
+    if (given != UINT32_MAX) {
+        *to = (uint16_t)given; /* the table of options has the bound */
+    }
+}
+
+static void take_options(struct tern_edge_config *c, const ti_edge_set_args *args)
+{
+    uint32_t value;
+    value = (uint32_t)c->max_value;
+    take(args->max, &value);
+    c->max_value = (int32_t)value;
+    value = (uint32_t)c->min_deviation;
+    take(args->min_deviation, &value);
+    c->min_deviation = (int32_t)value;
+    take(args->interval, &c->interval_s);
+    take(args->budget, &c->budget);
+    take_short(args->frozen, &c->frozen_limit);
+    take_short(args->warm_up, &c->warm_up);
+    take_short(args->hold, &c->hold);
+    if (args->adapt != UINT32_MAX) {
+        c->adapt = (uint8_t)args->adapt;
+    }
+    if (args->two_way) {
+        c->two_way = 1;
+    }
+}
+
+tern_status ti_edge_set(ti_settings *settings, const ti_edge_set_args *args, ti_edge_input *in,
+                        bool look, tern_err *err)
+{
+    struct tern_edge_meter meter;
+    const bool ahead = look && (args->interval == UINT32_MAX || !(args->scale > 0));
+    bool more = ahead;
+    while (more && in->n_first < TI_SETTINGS_ROWS) {
+        TI_TRY(read_row(in, &in->first[in->n_first], &more, err));
+        in->n_first += more;
+    }
+    if (ahead && !ti_settings_look(settings, in->first, in->n_first)) {
+        ti_warn("the first rows do not tell the interval and the size of readings; taken are "
+                "%u s and a scale of %g",
+                settings->config.interval_s, settings->scale);
+    }
+    if (args->scale > 0) {
+        settings->scale = (double)args->scale;
+    }
+    take_options(&settings->config, args);
+    if (!tern_edge_meter_init(&meter, &settings->config, NULL, NULL, NULL)) {
+        return ti_fail(err, TERN_USAGE, "edge", TI_NO_OFFSET,
+                       "the detector refuses these settings (--frozen 1 is none)");
+    }
+    return TERN_OK;
+}
+
+tern_status ti_edge_model_load(ti_device_model *out, const char *file, tern_err *err)
+{
+    char *data;
+    size_t size;
+    TI_TRY(ti_read_file(&data, &size, file, TI_DEVICE_MODEL_MAX, err));
+    tern_status status = ti_device_model_read(out, data, size, err);
+    free(data);
+    return status;
+}
