@@ -5,9 +5,7 @@
 
 enum {
     FIRST_ROWS = 8, /* beside answers, before anything is known */
-    STALE = 32,     /* passes with prompts, after which one without is due: 2 % of the time */
-    SHARE = 4,      /* a new measurement counts a quarter */
-    OUTLIER = 2     /* and no more than twice the old one: somebody else had the CPU */
+    STALE = 32      /* passes with prompts, after which one without is due: 2 % of the time */
 };
 
 /* Without answers nobody waits for a token, but everybody for a cancel and for his turn. */
@@ -70,37 +68,41 @@ uint32_t ti_pace_rows(const ti_pace *pace, uint32_t answers, uint64_t waiting)
     return (uint32_t)(waiting < rows ? waiting : rows);
 }
 
+/* What is known moves a quarter of the way to what was measured; by no more than a sixteenth
+ * upwards, because most of what takes longer is somebody else who had the CPU. */
 static void move_towards(uint64_t *value, uint64_t ns)
 {
+    enum { PART = 4, UP = 4 };
+    uint64_t most = *value + *value / UP + 1;
     ns = ns > 0 ? ns : 1;
     if (*value == 0) {
         *value = ns;
         return;
     }
-    ns = ns < OUTLIER * *value ? ns : OUTLIER * *value;
-    *value = (*value * (SHARE - 1) + ns) / SHARE;
-    *value = *value > 0 ? *value : 1;
+    ns = ns < most ? ns : most;
+    *value = (*value * (PART - 1) + ns + PART / 2) / PART;
 }
 
-/* A pass that took too long makes the next one shorter at once; one that was short makes them
- * longer slowly, and only if it had all the rows that it was allowed. */
+/* As many rows as fit by what rows have cost lately: the sum of what passes took longer, over
+ * the sum of their rows, so that passes with many rows, of which more can be learnt, count
+ * more.  More rows come slowly, and only after a pass that had all that it was allowed. */
 static void adapt(ti_pace *pace, uint32_t answers, uint32_t prompt_rows, uint64_t ns)
 {
-    enum { HUNDRED = 100 };
-    uint64_t target = pace->lean_ns[kind_of(answers)] * TI_PACE_PERCENT / HUNDRED;
-    if (target == 0 || pace->fixed) {
+    enum { HUNDRED = 100, GROWTH = 8, OUTLIER = 3 };
+    const double keep = 0.95; /* of the sums, at each pass */
+    double lean = (double)pace->lean_ns[kind_of(answers)], took = (double)ns;
+    if (lean <= 0 || pace->fixed) {
         return;
     }
-    uint64_t rows = pace->rows;
-    if (ns > target) {
-        uint64_t fitting = (uint64_t)((double)prompt_rows * (double)target / (double)ns);
-        uint64_t half = rows / 2;
-        rows = fitting < half ? half : fitting < rows ? fitting : rows;
-    } else if (prompt_rows >= pace->rows) {
-        rows += 1 + rows / 8;
-    }
+    took = took < OUTLIER * lean ? took : OUTLIER * lean;
+    pace->added_ns = pace->added_ns * keep + (took - lean);
+    pace->added_rows = pace->added_rows * keep + (double)prompt_rows;
+    double allowed = lean * (TI_PACE_PERCENT - HUNDRED) / HUNDRED * pace->added_rows;
+    uint32_t rows = pace->rows, more = prompt_rows >= rows ? rows + 1 + rows / GROWTH : rows;
+    bool fits = pace->added_ns * (double)more <= allowed;
+    rows = fits ? more : (uint32_t)(allowed / pace->added_ns);
     rows = rows < pace->most ? rows : pace->most;
-    pace->rows = rows > 0 ? (uint32_t)rows : 1;
+    pace->rows = rows > 0 ? rows : 1;
 }
 
 void ti_pace_note(ti_pace *pace, uint32_t answers, uint32_t prompt_rows, uint64_t ns)

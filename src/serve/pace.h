@@ -13,7 +13,7 @@
 
 /* What a pass with prompts may take of one without: under twice, with room for the noise of a
  * machine that others use as well. */
-enum { TI_PACE_PERCENT = 180 };
+enum { TI_PACE_PERCENT = 170 };
 
 /* Answers in a pass that are told apart; more count as that many. */
 enum { TI_PACE_ANSWERS = 256 };
@@ -27,10 +27,11 @@ typedef struct ti_pace_recent {
 } ti_pace_recent;
 
 typedef struct ti_pace {
-    uint32_t most;   /* rows of prompts in a pass */
-    bool fixed;      /* always that many */
-    uint32_t rows;   /* beside answers, at the moment */
-    uint64_t row_ns; /* of prompts alone, for one row; 0 = not known */
+    uint32_t most;               /* rows of prompts in a pass */
+    bool fixed;                  /* always that many */
+    uint32_t rows;               /* beside answers, at the moment */
+    double added_ns, added_rows; /* by prompts to passes with answers, lately */
+    uint64_t row_ns;             /* of prompts alone, for one row; 0 = not known */
     uint64_t
         lean_ns[TI_PACE_ANSWERS + 1];    /* a pass with so many answers alone; 0 = not known */
     uint16_t mixed[TI_PACE_ANSWERS + 1]; /* passes with prompts since that was measured */
