@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "cli/answer.h"
+#include "cli/answer_form.h"
 #include "cli/cmd.h"
 #include "cli/common.h"
 #include "cli/conversation.h"
@@ -26,6 +27,7 @@ typedef struct chat_args {
     tern_sampler_opts sampler;
     uint32_t tokens;
     ti_opt_list stops;
+    ti_answer_form_args form;
     ti_receipt_args receipt;
     const char *system, *load;
 } chat_args;
@@ -58,6 +60,8 @@ static const ti_opt opts[] = {
      .metavar = "TEXT",
      .help = "end an answer before TEXT; may be repeated",
      .offset = offsetof(chat_args, stops)},
+    {.type = TI_OPT_HEADING, .help = "Form of each answer"},
+    TI_OPTS_FORM(chat_args, form),
     {.type = TI_OPT_HEADING, .help = "Receipts"},
     TI_OPT_NO_RECEIPT(chat_args, receipt),
     {.type = TI_OPT_FLAG,
@@ -80,6 +84,7 @@ typedef struct chat {
     tern_session *session;
     ti_conversation talk;
     ti_receipt_job receipt;
+    ti_answer_form form;
     tern_sampler_opts sampler; /* as of the first answer */
     uint32_t n_ctx;
     bool interactive; /* a person types, and sees a prompt */
@@ -157,6 +162,9 @@ static tern_status reply(chat *c, ti_answer *answer, ti_receipt_facts *facts, te
     }
     free(tokens);
     if (status == TERN_OK) {
+        status = ti_answer_form_begin(&c->form, c->session, c->args->tokens, c->n_ctx, err);
+    }
+    if (status == TERN_OK) {
         status = ti_answer_make(answer, c->model, c->session, &c->args->stops, c->args->tokens,
                                 true, err);
     }
@@ -182,6 +190,7 @@ static tern_status turn(chat *c, const char *line, tern_err *err)
                               .model_args = &c->args->model,
                               .session_args = &c->args->session,
                               .stops = &c->args->stops,
+                              .form = &c->form,
                               .answer = &answer,
                               .max_tokens = c->args->tokens,
                               .chat = true};
@@ -317,6 +326,11 @@ static tern_status talk(chat *c, tern_err *err)
 
 static tern_status start(chat *c, tern_err *err)
 {
+    if (ti_answer_form_reads_stdin(&c->args->form)) {
+        return ti_fail(err, TERN_USAGE, "chat", TI_NO_OFFSET,
+                       "the form cannot be read from standard input, where the talk is");
+    }
+    TI_TRY(ti_answer_form_open(&c->form, &c->args->form, err));
     TI_TRY(ti_receipt_begin(&c->receipt, &c->args->receipt, &c->args->model, err));
     TI_TRY(ti_open_model(&c->model, &c->args->model, err));
     if (!tern_model_has_chat(c->model)) {
@@ -352,6 +366,7 @@ static tern_status run(const void *values, const ti_operands *given, tern_err *e
     ti_receipt_end(&c.receipt);
     ti_conversation_free(&c.talk);
     tern_session_destroy(c.session);
+    ti_answer_form_close(&c.form);
     tern_model_close(c.model);
     return status;
 }

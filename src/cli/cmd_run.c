@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "cli/answer.h"
+#include "cli/answer_form.h"
 #include "cli/cmd.h"
 #include "cli/common.h"
 #include "cli/out.h"
@@ -19,6 +20,7 @@ typedef struct run_args {
     tern_sampler_opts sampler;
     uint32_t tokens;
     ti_opt_list stops;
+    ti_answer_form_args form;
     ti_receipt_args receipt;
     const char *system;
     bool raw, json;
@@ -54,6 +56,8 @@ static const ti_opt opts[] = {
      .name = "json",
      .help = "print one JSON document, schema tern.run/1, instead of the text",
      .offset = offsetof(run_args, json)},
+    {.type = TI_OPT_HEADING, .help = "Form of the answer"},
+    TI_OPTS_FORM(run_args, form),
     {.type = TI_OPT_HEADING, .help = "Receipt"},
     TI_OPTS_RECEIPT(run_args, receipt),
     {.type = TI_OPT_HEADING, .help = "Sampling"},
@@ -103,9 +107,15 @@ static tern_status read_stdin(ti_buf *out, tern_err *err)
     return TERN_OK;
 }
 
-static tern_status read_prompt(ti_buf *out, const ti_operands *given, tern_err *err)
+static tern_status read_prompt(ti_buf *out, const run_args *args, const ti_operands *given,
+                               tern_err *err)
 {
-    if (given->n == 0 || (given->n == 1 && strcmp(given->items[0], "-") == 0)) {
+    bool from_stdin = given->n == 0 || (given->n == 1 && strcmp(given->items[0], "-") == 0);
+    if (from_stdin && ti_answer_form_reads_stdin(&args->form)) {
+        return ti_fail(err, TERN_USAGE, "run", TI_NO_OFFSET,
+                       "the prompt and the form cannot both be read from standard input");
+    }
+    if (from_stdin) {
         TI_TRY(read_stdin(out, err));
     } else {
         for (int i = 0; i < given->n; i++) {
@@ -224,7 +234,8 @@ static void print_summary(const run_args *args, const ti_answer *answer, size_t 
 /* What was needed to answer, for the receipt. */
 static tern_status finish_receipt(ti_receipt_job *job, const run_args *args,
                                   const tern_model *model, const tern_session *session,
-                                  const ti_answer *answer, size_t n, times *t, tern_err *err)
+                                  const ti_answer_form *form, const ti_answer *answer, size_t n,
+                                  times *t, tern_err *err)
 {
     ti_receipt_facts facts = {
         .model = model,
@@ -232,6 +243,7 @@ static tern_status finish_receipt(ti_receipt_job *job, const run_args *args,
         .model_args = &args->model,
         .session_args = &args->session,
         .stops = &args->stops,
+        .form = form,
         .answer = answer,
         .n_input = n,
         .n_fed = n,
@@ -247,8 +259,8 @@ static tern_status finish_receipt(ti_receipt_job *job, const run_args *args,
 
 /* Prints the answer to a prompt that was tokenized. */
 static tern_status answer_prompt(const run_args *args, const tern_token *tokens, size_t n,
-                                 const tern_model *model, times t, ti_receipt_job *job,
-                                 tern_err *err)
+                                 const tern_model *model, const ti_answer_form *form, times t,
+                                 ti_receipt_job *job, tern_err *err)
 {
     tern_session *session = NULL;
     ti_answer answer = {0};
@@ -260,6 +272,10 @@ static tern_status answer_prompt(const run_args *args, const tern_token *tokens,
         status = ti_feed(session, tokens, n, args->session.chunk, &t.prompt_ns, err);
     }
     if (status == TERN_OK) {
+        status = ti_answer_form_begin(form, session, args->tokens,
+                                      ti_context_of(model, &args->session), err);
+    }
+    if (status == TERN_OK) {
         status = ti_answer_make(&answer, model, session, &args->stops, args->tokens,
                                 !args->json, err);
         if (!args->json && answer.text.len > 0 &&
@@ -268,7 +284,7 @@ static tern_status answer_prompt(const run_args *args, const tern_token *tokens,
         }
     }
     if (status == TERN_OK) {
-        status = finish_receipt(job, args, model, session, &answer, n, &t, err);
+        status = finish_receipt(job, args, model, session, form, &answer, n, &t, err);
     }
     if (status == TERN_OK && args->json) {
         status = print_document(model, session, &answer, n, t, args, job->receipt.id, err);
@@ -290,8 +306,12 @@ static tern_status run(const void *values, const ti_operands *given, tern_err *e
     size_t n = 0;
     times t = {0};
     ti_receipt_job job = {0};
+    ti_answer_form form = {.grammar = NULL};
     ti_interrupt_catch();
-    tern_status status = read_prompt(&prompt, given, err);
+    tern_status status = read_prompt(&prompt, args, given, err);
+    if (status == TERN_OK) {
+        status = ti_answer_form_open(&form, &args->form, err);
+    }
     if (status == TERN_OK) {
         status = ti_receipt_begin(&job, &args->receipt, &args->model, err);
     }
@@ -304,10 +324,11 @@ static tern_status run(const void *values, const ti_operands *given, tern_err *e
         status = tokenize_prompt(&tokens, &n, args, model, &prompt, err);
     }
     if (status == TERN_OK) {
-        status = answer_prompt(args, tokens, n, model, t, &job, err);
+        status = answer_prompt(args, tokens, n, model, &form, t, &job, err);
     }
     ti_receipt_end(&job);
     free(tokens);
+    ti_answer_form_close(&form);
     tern_model_close(model);
     ti_buf_free(&prompt);
     return status;

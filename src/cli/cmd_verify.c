@@ -83,6 +83,13 @@ static const ti_opt opts[] = {
      .metavar = "TEXT",
      .help = "what ended the answer to that prompt; may be repeated",
      .offset = offsetof(ti_verify_args, again.stops)},
+    {.type = TI_OPT_STR,
+     .name = "grammar",
+     .metavar = "FILE",
+     .help = "the JSON Schema or rules that the answer had to fit",
+     .fallback = "what was kept beside the receipt",
+     .words = TI_WORDS_FILE,
+     .offset = offsetof(ti_verify_args, again.grammar)},
     TI_OPTS_COMPUTE(ti_verify_args, again),
     {.type = TI_OPT_HEADING, .help = "Meters"},
     {.type = TI_OPT_STR,
@@ -180,12 +187,13 @@ static tern_status check_usage(const ti_verify_args *args, const ti_operands *gi
         problem = "--policy needs --proof or --log";
     } else if (args->since && !args->log) {
         problem = "--since needs --log";
-    } else if (!args->rerun && (a->model || a->prompt || a->system || a->stops.n)) {
-        problem = "--model, --prompt, --system and --stop are for --rerun";
+    } else if (!args->rerun &&
+               (a->model || a->prompt || a->system || a->stops.n || a->grammar)) {
+        problem = "--model, --prompt, --system, --stop and --grammar are for --rerun";
     } else if ((a->system || a->stops.n) && !a->prompt) {
         problem = "--system and --stop need --prompt";
-    } else if (given->n > 1 && (args->output || args->proof || a->prompt)) {
-        problem = "--output, --proof and --prompt are for a single receipt";
+    } else if (given->n > 1 && (args->output || args->proof || a->prompt || a->grammar)) {
+        problem = "--output, --proof, --prompt and --grammar are for a single receipt";
     }
     return problem ? ti_fail(err, TERN_USAGE, "verify", TI_NO_OFFSET, "%s", problem) : TERN_OK;
 }

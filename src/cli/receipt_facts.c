@@ -192,6 +192,7 @@ tern_status ti_receipt_fill(ti_receipt_job *job, const ti_receipt_facts *f, tern
     ti_commit_input(r->input.commitment, job->salt, tokens, f->n_input, f->stops->items,
                     f->stops->n);
     set_engine(r, f);
+    ti_answer_form_receipt(r, f->form);
     set_machine(r, f, &desc);
     set_work(r, f, &desc);
     r->has_trace = job->trace.hashes != NULL;

@@ -154,6 +154,7 @@ static tern_status write_secrets(const ti_receipt_job *job, const ti_receipt_fac
         .n_output = n - f->answer->first,
         .stops = f->stops->items,
         .n_stops = f->stops->n,
+        .grammar = f->form ? f->form->text : NULL,
     };
     char *path = NULL;
     ti_buf text = {0};

@@ -8,6 +8,7 @@
 #define TI_CLI_RECEIPTS_H
 
 #include "cli/answer.h"
+#include "cli/answer_form.h"
 #include "cli/common.h"
 #include "cli/model_digest.h"
 #include "energy/session.h"
@@ -69,6 +70,7 @@ typedef struct ti_receipt_facts {
     const ti_model_args *model_args;
     const ti_session_args *session_args;
     const ti_opt_list *stops;
+    const ti_answer_form *form; /* NULL = none */
     const ti_answer *answer;
     size_t n_input; /* tokens of the prompt */
     size_t n_fed;   /* of them, what was computed for this answer; the rest was held already */

@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/sha256.h"
 #include "cli/answer.h"
+#include "cli/answer_form.h"
 #include "cli/common.h"
 #include "cli/model_digest.h"
 #include "cli/models.h"
@@ -34,6 +35,7 @@ typedef struct again {
     tern_token *tokens; /* of the prompt, when it was given as text */
     size_t n_tokens;
     ti_opt_list stops;
+    ti_answer_form form;
     tern_session *session;
     ti_answer answer;
     ti_trace own, claimed; /* claimed.hashes NULL: there is none to compare with */
@@ -267,6 +269,8 @@ static tern_status run_again(again *a, const tern_token *input, size_t n, tern_e
         tern_session_set_trace(a->session, ti_trace_row, &a->own);
     }
     TI_TRY(ti_feed(a->session, input, n, 0, &ns, err));
+    TI_TRY(ti_answer_form_begin(&a->form, a->session, a->r->engine.max_output_tokens,
+                                (uint32_t)a->r->engine.context_tokens, err));
     if (a->r->work.output_tokens == 0) { /* 0 would mean as many as fit */
         (void)tern_session_tokens(a->session, &a->answer.first);
         return TERN_OK;
@@ -381,6 +385,8 @@ static tern_status steps(again *a, const char *file, tern_err *err)
     }
     TI_TRY(take_input(a, &input, &n, err));
     check_input(a, input, n);
+    TI_TRY(ti_answer_form_again(&a->form, a->r, a->has_salt ? &a->secrets : NULL,
+                                a->args->grammar, err));
     TI_TRY(run_again(a, input, n, err));
     if (a->own.hashes) {
         TI_TRY(read_trace(a, file, err));
@@ -396,6 +402,7 @@ tern_status ti_rerun(ti_checks *checks, const ti_receipt *receipt, const char *f
     tern_status status = steps(&a, file, err);
     ti_buf_free(&a.answer.text);
     tern_session_destroy(a.session);
+    ti_answer_form_close(&a.form);
     tern_model_close(a.model);
     free(a.tokens);
     ti_trace_free(&a.own);

@@ -12,6 +12,7 @@ typedef struct ti_rerun_args {
     const char *prompt; /* file with the prompt, "-" = stdin; NULL = from FILE.private */
     const char *system;
     ti_opt_list stops;
+    const char *grammar; /* file; NULL = from FILE.private */
     uint32_t threads;
     const char *cpu;
 } ti_rerun_args;

@@ -117,6 +117,12 @@ static void origin(ti_buf *out, const ti_receipt *r)
     ti_json_str(out, "i2s", r->engine.i2s);
     ti_json_str(out, "q2_0_group", r->engine.q2_0_group);
     ti_json_close(out, '}');
+    if (r->has_grammar) {
+        ti_json_open(out, "grammar", '{');
+        ti_json_str(out, "kind", r->grammar.kind);
+        hex(out, "sha256", r->grammar.sha256);
+        ti_json_close(out, '}');
+    }
 }
 
 static void evidence(ti_buf *out, const ti_receipt *r)

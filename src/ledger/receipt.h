@@ -22,6 +22,8 @@
 /* The type of the predicate; another version is another type.  A name, not an address. */
 #define TI_PREDICATE_BASE "urn:tern:receipt:"
 #define TI_PREDICATE_TYPE TI_PREDICATE_BASE "v1"
+/* Of a job of the queue (docs/formats/jobs.md). */
+#define TI_PREDICATE_JOB "urn:tern:job:v2"
 
 enum {
     TI_SHA256 = 32,         /* bytes of a digest */
@@ -40,6 +42,11 @@ typedef enum ti_receipt_evidence {
     TI_RECEIPT_DECLARED,
     TI_RECEIPT_REPLAYED
 } ti_receipt_evidence;
+
+/* In which language the form of an answer was asked for. */
+#define TI_RECEIPT_JSON_OBJECT "json-object"
+#define TI_RECEIPT_JSON_SCHEMA "json-schema"
+#define TI_RECEIPT_GBNF "gbnf"
 
 /* The RFC 6962 root over the hashes of ledger/trace.h. */
 typedef struct ti_receipt_trace {
@@ -86,11 +93,15 @@ typedef struct ti_receipt {
             i2s[TI_RECEIPT_WORD], q2_0_group[TI_RECEIPT_WORD];
     } engine; /* all that changes bits, as `tern run` takes it */
     struct {
+        char kind[TI_RECEIPT_WORD]; /* TI_RECEIPT_JSON_... */
+        uint8_t sha256[TI_SHA256];  /* of its text, which a JSON object has not */
+    } grammar;                      /* that the answer fits */
+    struct {
         uint64_t input_tokens, output_tokens;
         uint64_t macs;         /* multiply-accumulates of weight matrices */
         uint64_t weight_bytes; /* read to generate, without the prompt */
     } work;
-    bool has_trace, has_energy, has_carbon;
+    bool has_grammar, has_trace, has_energy, has_carbon;
     ti_receipt_trace trace;
     ti_receipt_energy energy;
     ti_receipt_carbon carbon;
@@ -102,6 +113,15 @@ typedef struct ti_receipt {
         uint64_t started_unix_ms, ended_unix_ms;
         uint64_t prompt_ns, generate_ns;
     } time;
+    bool is_job; /* a job's: then what stands below, the id, the versions, the output's digest,
+                  * energy, carbon and the times; model.name is "job N" */
+    struct {
+        uint64_t number, exit_code, ran_s;
+        uint64_t mean_mg_kwh;         /* with has_carbon */
+        uint8_t command[TI_SHA256];   /* ti_job_commit() */
+        char state[TI_RECEIPT_WORD];  /* "done" */
+        char output[TI_RECEIPT_WORD]; /* "stdout", "SHA256SUMS" */
+    } job;
 } ti_receipt;
 
 /* "measured", "modelled", "declared", "replayed" */
@@ -118,6 +138,11 @@ tern_status ti_receipt_write(ti_buf *out, const ti_receipt *receipt, tern_err *e
  * TERN_CORRUPT with the offset in the statement, also when it says the same but is written in
  * another way than ti_receipt_write() does; TERN_LIMIT; TERN_NOMEM. */
 tern_status ti_receipt_read(ti_receipt *out, const char *text, size_t len, tern_err *err);
+
+/* Reads the statement of a job.  Errors: TERN_UNSUPPORTED for any other, TERN_CORRUPT with the
+ * offset, TERN_LIMIT, TERN_NOMEM. */
+tern_status ti_receipt_read_job(ti_receipt *out, const char *statement, size_t len,
+                                tern_err *err);
 
 /* What an answer was made from: tokens of the prompt, sequences that end it.
  * SHA-256("tern.input/1" || salt[32] || u32 n_tokens || u32 token ... ||

@@ -208,6 +208,8 @@ static void read_origin(reader *r, ti_receipt *out, const ti_jval *p)
     static const char *const heads[] = {"auto", "own", "q8_0", "q4_0", NULL};
     static const char *const layouts[] = {"auto", "x86", "arm", NULL};
     static const char *const groups[] = {"auto", "64", "128", NULL};
+    static const char *const grammars[] = {TI_RECEIPT_JSON_OBJECT, TI_RECEIPT_JSON_SCHEMA,
+                                           TI_RECEIPT_GBNF, NULL};
     const ti_jval *in = object(r, p, "model");
     digest(r, out->model.sha256, in, "sha256");
     number(r, &out->model.file_bytes, in, "file_bytes", number_max);
@@ -228,6 +230,12 @@ static void read_origin(reader *r, ti_receipt *out, const ti_jval *p)
     word(r, out->engine.head, in, "head", heads);
     word(r, out->engine.i2s, in, "i2s", layouts);
     word(r, out->engine.q2_0_group, in, "q2_0_group", groups);
+    out->has_grammar = ti_jval_get(p, "grammar") != NULL;
+    if (out->has_grammar) {
+        in = object(r, p, "grammar");
+        word(r, out->grammar.kind, in, "kind", grammars);
+        digest(r, out->grammar.sha256, in, "sha256");
+    }
 }
 
 static void read_evidence(reader *r, ti_receipt *out, const ti_jval *p)

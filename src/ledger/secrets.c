@@ -35,6 +35,9 @@ tern_status ti_secrets_write(ti_buf *out, const ti_secrets *secrets, tern_err *e
             ti_json_str(&made, NULL, secrets->stops[i]);
         }
         ti_json_close(&made, ']');
+        if (secrets->grammar) {
+            ti_json_str(&made, "grammar", secrets->grammar);
+        }
         write_tokens(&made, "output_tokens", secrets->output, secrets->n_output);
     }
     ti_json_close(&made, '}');
@@ -104,6 +107,19 @@ static tern_status read_stops(ti_secrets *out, const ti_jval *root, tern_err *er
     return TERN_OK;
 }
 
+static tern_status read_grammar(ti_secrets *out, const ti_jval *root, tern_err *err)
+{
+    const ti_jval *v = ti_jval_get(root, "grammar");
+    if (!v) {
+        return TERN_OK;
+    }
+    if (v->type != TI_JSTR) {
+        return bad(err, root, v, "grammar", "is no text");
+    }
+    out->grammar = ti_arena_strndup(&out->arena, v->u.str.data, v->u.str.len);
+    return out->grammar ? TERN_OK : ti_fail_nomem(err, module, v->u.str.len, "a grammar");
+}
+
 static tern_status read_all(ti_secrets *out, const ti_jval *root, tern_err *err)
 {
     const ti_jval *id = ti_jval_get(root, "receipt_id"), *salt = ti_jval_get(root, "salt");
@@ -127,6 +143,7 @@ static tern_status read_all(ti_secrets *out, const ti_jval *root, tern_err *err)
     }
     TI_TRY(read_tokens(&out->input, &out->n_input, &out->arena, root, "input_tokens", err));
     TI_TRY(read_tokens(&out->output, &out->n_output, &out->arena, root, "output_tokens", err));
+    TI_TRY(read_grammar(out, root, err));
     return read_stops(out, root, err);
 }
 

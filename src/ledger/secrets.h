@@ -5,8 +5,8 @@
  * prompt was needs the salt, and for running the model again the prompt itself.  The file is
  * JSON, mode 0600:
  *   {"schema":"tern.receipt-private/1","receipt_id":ID,"salt":HEX,
- *    "input_tokens":[...],"stops":[...],"output_tokens":[...]}
- * The last three are only there when the input is kept. */
+ *    "input_tokens":[...],"stops":[...],"grammar":TEXT,"output_tokens":[...]}
+ * The last four are only there when the input is kept, the grammar only when there was one. */
 #ifndef TI_LEDGER_SECRETS_H
 #define TI_LEDGER_SECRETS_H
 
@@ -22,6 +22,7 @@ typedef struct ti_secrets {
     const tern_token *input;  /* [n_input] */
     const tern_token *output; /* [n_output] */
     const char *const *stops; /* [n_stops] */
+    const char *grammar;      /* or NULL */
     size_t n_input, n_output, n_stops;
     ti_arena arena; /* of one that was read: holds the arrays */
 } ti_secrets;
