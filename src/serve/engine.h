@@ -37,6 +37,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/file.h"
 #include "base/str.h"
 #include "energy/session.h"
 #include "tern/model.h"
@@ -208,8 +209,9 @@ struct ti_serve_event {
         reason;            /* END; DONE: CANCELLED or ERROR if that ended it, else choice 0's */
     const tern_err *error; /* ERROR: why, else NULL */
     const ti_serve_usage *usage;
-    const tern_model *model;  /* NULL where it could not be opened */
-    const tern_token *prompt; /* [usage->prompt_tokens]; DONE only, NULL if never tokenized */
+    const tern_model *model;   /* NULL where it could not be opened */
+    const ti_file_state *file; /* what its file was like just before it was opened */
+    const tern_token *prompt;  /* [usage->prompt_tokens]; DONE only, NULL if never tokenized */
     /* DONE: tokens of choice c are output[c] of output_n[c]; NULL if none was begun */
     const tern_token *const *output;
     const size_t *output_n;

@@ -236,6 +236,7 @@ void ti_job_tell(ti_serve_job *job, ti_serve_event *event)
     job->usage.total_ns = ti_engine_now() - job->submitted_ns;
     event->usage = &job->usage;
     event->model = job->engine->model;
+    event->file = &job->engine->state;
     event->text.data = event->text.data ? event->text.data : "";
     if (!job->request.on_event(job->request.user, event)) {
         atomic_store(&job->cancelled, true);
