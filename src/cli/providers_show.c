@@ -174,7 +174,10 @@ void ti_providers_text(ti_buf *out, const ti_ranking *r)
     for (size_t i = 0; i < r->n; i++) {
         add_row(out, &r->rows[i], i + 1);
     }
-    ti_buf_adds(out, "\nsources       --json has the source and date of every figure\n");
+    ti_buf_adds(
+        out,
+        "\nsources       --json has the source of every figure, with its address and date as "
+        "far as they are known\n");
 }
 
 /* --- hardware ----------------------------------------------------------------------------- */

@@ -9,11 +9,11 @@ $ TZ=UTC0 tern providers --at 2026-11-22T12:00Z
 > unknown PUE   from 1 to 1.56, the world's mean (Uptime Institute, Global Data Center Survey 2024: mean of the world)
 >
 >  #  tier    who                    grams     range                 PUE        grid
->  1  gold    atnorth Iceland        2.47 mg   0.25 mg .. 24.7 mg    1.20       IS, 27.7 g/kWh, mean of 2022
+>  1  gold    atnorth Iceland        2.26 mg   0.21 mg .. 24.7 mg    1.00-1.20  IS, 27.7 g/kWh, mean of 2022
 >  2  gold    infomaniak Geneva D4   2.72 mg   0.26 mg .. 28.5 mg    1.00-1.10  CH, 34.8 g/kWh, mean of 2023
->  3  gold    atnorth Sweden         3.63 mg   0.36 mg .. 36.3 mg    1.20       SE, 40.7 g/kWh, mean of 2023
->  4  gold    exoscale Switzerland   4.04 mg   0.26 mg .. 40.4 mg    unknown    CH, 34.8 g/kWh, mean of 2023
->  5  gold    scaleway fr-par-2      4.83 mg   0.48 mg .. 48.3 mg    1.16       FR, 56.0 g/kWh, mean of 2023
+>  3  gold    exoscale Switzerland   4.04 mg   0.26 mg .. 40.4 mg    unknown    CH, 34.8 g/kWh, mean of 2023
+>  4  silver  atnorth Sweden         4.72 mg   0.30 mg .. 47.2 mg    unknown    SE, 40.7 g/kWh, mean of 2023
+>  5  silver  scaleway fr-par-2      4.83 mg   0.48 mg .. 48.3 mg    1.16       FR, 56.0 g/kWh, mean of 2023
 >  6  silver  ovhcloud GRA           5.35 mg   0.53 mg .. 53.7 mg    1.28-1.29  FR, 56.0 g/kWh, mean of 2023
 >  7  silver  scaleway fr-par-3      6.00 mg   0.60 mg .. 60.0 mg    1.44       FR, 56.0 g/kWh, mean of 2023
 >  8  silver  scaleway fr-par-1      6.08 mg   0.61 mg .. 60.8 mg    1.46       FR, 56.0 g/kWh, mean of 2023
@@ -35,7 +35,7 @@ $ TZ=UTC0 tern providers --at 2026-11-22T12:00Z
 >  -  -       green-ai-cloud         unknown   0.15 mg .. 1.51 g     unknown    grid unknown
 >  -  -       this machine           unknown   not measured          1          grid unknown
 >
-> sources       --json has the source and date of every figure
+> sources       --json has the source of every figure, with its address and date as far as they are known
 
 # A larger model, another hour, of a catalogue and a grid of one's own.
 $ printf '%s\n' '{"schema":"tern.providers/1","sources":[{"id":"own","title":"an invoice","checked":"2026-11-22"}],' '"unknown_pue":{"value":1.5,"source":"own"},"providers":[' '{"name":"here","api":"own","zone":"SE","zone_source":"own","pue":{"low":1.1,"high":1.3,"kind":"measured","source":"own"}},' '{"name":"there","api":"own","zone":"PL","zone_source":"own"},{"name":"nowhere","api":"own"}]}' >own.json; TZ=UTC0 tern providers --catalogue own.json --model-params 44/440 --at 2026-11-22T12:00Z --hour 18:00 | sed -n '/^ #/,/^$/p'

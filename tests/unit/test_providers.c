@@ -51,8 +51,8 @@ static void what_is_shipped(void **state)
     p = find(&c, "ovhcloud", "GRA");
     assert_int_equal(p->pue.low_milli, 1280);
     assert_int_equal(p->pue.high_milli, 1290);
-    assert_int_equal(p->renewable.low_milli, 910);
-    assert_true(is(p->renewable.kind, "2022"));
+    assert_int_equal(p->renewable.low_milli, 780);
+    assert_true(is(p->renewable.kind, "2021"));
     assert_int_equal(p->n_models, 3);
     assert_int_equal(p->models[0].in_micro_usd, 50000);
     p = find(&c, "infomaniak", "Geneva D4");
@@ -90,6 +90,12 @@ static void every_figure_has_a_source(void **state)
             assert_int_equal(ti_grid_find(&row, &grid, zone, NULL, NULL), TERN_OK);
         }
         assert_true(!p->pue.source || p->pue.low_milli >= 1000);
+        assert_true(!p->zone_source || p->zone_source->url.len > 0);
+        assert_true(!p->heat.source || p->heat.source->url.len > 0);
+        assert_true(!p->renewable.source || p->renewable.source->url.len > 0);
+        for (size_t k = 0; k < p->n_models; k++) {
+            assert_true(p->models[k].source->url.len > 0);
+        }
     }
     assert_true(unknown > 0 && c.n_hardware > 0);
     for (size_t i = 0; i < c.n_hardware; i++) {
