@@ -74,11 +74,27 @@ static void why_not_known(ti_buf *out, const ti_decided *d, const ti_why *why)
 static void why_under_error(ti_buf *out, const ti_decided *d, const ti_why *why)
 {
     char gain[TI_GRAMS_TEXT], needed[TI_GRAMS_TEXT];
+    bool known = d->decision->error_mg_kwh != TI_ERROR_UNKNOWN;
     ti_buf_addf(out,
-                "waiting would gain %s, but forecasts are so far off that less than %s cannot "
-                "be told from nothing (at %u %% confidence): do not wait",
-                ti_show_grams(gain, (uint32_t)why->a), ti_show_grams(needed, (uint32_t)why->b),
+                "waiting would gain %s, but %s that less than %s cannot be told from nothing "
+                "(at %u %% confidence): do not wait",
+                ti_show_grams(gain, (uint32_t)why->a),
+                known ? "forecasts are so far off" : "these forecasts may be so far off",
+                ti_show_grams(needed, (uint32_t)why->b),
                 (unsigned)(d->job->confidence_permille / PERMILLE_PER_PERCENT));
+}
+
+static void why_error_unknown(ti_buf *out, const ti_decided *d, const ti_why *why)
+{
+    char needed[TI_GRAMS_TEXT];
+    if (all_yearly(d)) {
+        ti_buf_adds(out, "only means of a year are known");
+        return;
+    }
+    ti_buf_addf(out,
+                "how far these forecasts are off is not known: taken as %d %%, so that a gain "
+                "of %s or more counts",
+                TI_ASSUMED_PERCENT, ti_show_grams(needed, (uint32_t)why->b));
 }
 
 void ti_add_why(ti_buf *out, const ti_decided *d, const ti_why *why)
@@ -100,9 +116,7 @@ void ti_add_why(ti_buf *out, const ti_decided *d, const ti_why *why)
         why_under_error(out, d, why);
         break;
     case TI_WHY_ERROR_UNKNOWN:
-        ti_buf_adds(out, all_yearly(d) ? "only means of a year are known"
-                                       : "how far these forecasts are off is not known: "
-                                         "decided by what is expected");
+        why_error_unknown(out, d, why);
         break;
     case TI_WHY_NO_SLACK:
         ti_buf_adds(out, "the deadline leaves no other start");
@@ -250,7 +264,9 @@ void ti_add_decision(ti_buf *out, const ti_decided *d)
     const ti_decision *c = d->decision;
     add_start(out, d);
     add_expected(out, d);
-    if (c->wait && c->error_mg_kwh != TI_ERROR_UNKNOWN) {
+    if (c->wait && c->error_mg_kwh == TI_ERROR_UNKNOWN) {
+        ti_buf_adds(out, "sure       not known\n");
+    } else if (c->wait) {
         uint32_t less = c->now.mean_mg_kwh > c->cost.mean_mg_kwh
                             ? c->now.mean_mg_kwh - c->cost.mean_mg_kwh
                             : 0;

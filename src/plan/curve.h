@@ -90,4 +90,8 @@ void ti_slices_polish(ti_option *option, ti_slice *slices, size_t *n, const ti_s
 uint32_t ti_gain_error(const ti_planner *planner, size_t zone, const ti_slice *slices, size_t n,
                        int64_t now_s, uint32_t now_len_s);
 
+/* The error of a gain where that of the forecasts is not known: TI_ASSUMED_PERCENT of both
+ * intensities, independent of each other. */
+uint32_t ti_gain_assumed(uint64_t now_mg, uint64_t later_mg);
+
 #endif

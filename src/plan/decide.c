@@ -190,19 +190,22 @@ static bool sure_enough(deciding *d, const ti_option *best)
     uint32_t error = ti_gain_error(d->planner, best->zone, d->planner->slices, d->n_slices,
                                    d->job.earliest_s, d->longest);
     out->error_mg_kwh = error;
-    if (error == TI_ERROR_UNKNOWN) {
-        why(out, TI_WHY_ERROR_UNKNOWN, 0, 0);
-        return true;
+    bool known = error != TI_ERROR_UNKNOWN;
+    if (known) {
+        out->confidence_permille =
+            error == 0 ? PERMILLE : ti_normal_permille(gain * TENTHS / (int64_t)error);
+    } else {
+        error = ti_gain_assumed(d->now / d->weighted_s, best->cost / d->weighted_s);
     }
-    out->confidence_permille =
-        error == 0 ? PERMILLE : ti_normal_permille(gain * TENTHS / (int64_t)error);
     uint64_t sigmas = ti_normal_sigma(d->job.confidence_permille);
     int64_t needed = (int64_t)((sigmas * error + SIGMA_MILLI - 1) / SIGMA_MILLI);
     if (gain < needed) {
         why(out, TI_WHY_UNDER_ERROR, gain, needed);
-        return false;
     }
-    return true;
+    if (!known) {
+        why(out, TI_WHY_ERROR_UNKNOWN, gain, needed);
+    }
+    return gain >= needed;
 }
 
 /* The chosen option into the decision. */

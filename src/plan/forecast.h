@@ -18,7 +18,8 @@
 #include "plan/error.h"
 #include "plan/series.h"
 
-enum { TI_FORECAST_DAY_S = 86400, TI_FORECAST_SPAN_S = 14 * 86400 };
+/* A day more than the longest job, which does not begin at this very moment. */
+enum { TI_FORECAST_DAY_S = 86400, TI_FORECAST_SPAN_S = 15 * 86400 };
 
 typedef enum ti_forecast_kind { TI_FORECAST_DAYS = 0, TI_FORECAST_WEEK } ti_forecast_kind;
 

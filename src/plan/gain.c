@@ -8,7 +8,7 @@ static const uint16_t normal[] = {500,  540,  579,  618,  655,  691,  726,  758,
                                   986,  989,  992,  994,  995,  997,  997,  998, 999, 999, 999,
                                   1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000};
 
-enum { TENTHS_MAX = 40, NORMAL_HALF = 500, NORMAL_ALL = 1000, STEP_MILLI = 100 };
+enum { TENTHS_MAX = 40, NORMAL_HALF = 500, NORMAL_ALL = 1000, STEP_MILLI = 100, PERCENT = 100 };
 
 uint32_t ti_normal_permille(int64_t tenths)
 {
@@ -112,4 +112,11 @@ uint32_t ti_gain_error(const ti_planner *planner, size_t zone, const ti_slice *s
     a = a < TI_INTENSITY_MAX_MG_KWH ? a : TI_INTENSITY_MAX_MG_KWH;
     b = b < TI_INTENSITY_MAX_MG_KWH ? b : TI_INTENSITY_MAX_MG_KWH;
     return (uint32_t)root(a * a + b * b);
+}
+
+uint32_t ti_gain_assumed(uint64_t now_mg, uint64_t later_mg)
+{
+    uint64_t a = now_mg < TI_INTENSITY_MAX_MG_KWH ? now_mg : TI_INTENSITY_MAX_MG_KWH;
+    uint64_t b = later_mg < TI_INTENSITY_MAX_MG_KWH ? later_mg : TI_INTENSITY_MAX_MG_KWH;
+    return (uint32_t)(root(a * a + b * b) * TI_ASSUMED_PERCENT / PERCENT);
 }

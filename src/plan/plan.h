@@ -9,7 +9,7 @@
  *      (no data, no slack) the job runs now;
  *   2. nothing that is expected to be dirtier than running now is chosen;
  *   3. when the gain is below what the forecasts' error allows to believe at the confidence
- *      asked for, the job runs now;
+ *      asked for, the job runs now; an error that is not known is taken to be a large one;
  *   4. else the fewest expected grams; among starts that are within a band of the best one the
  *      job's id chooses, so that many jobs do not all start in the same second. */
 #ifndef TI_PLAN_PLAN_H
@@ -27,6 +27,8 @@ enum {
     TI_WEIGHTS_MAX = 1000,       /* sum of its weights */
     TI_PLAN_ZONES_MAX = 4096,    /* series in one planner */
     TI_WHYS_MAX = 8,             /* reasons in a decision */
+    TI_ASSUMED_PERCENT = 36,     /* error of a forecast of which none is known: that of the mean
+                                  * of seven days where it is worst, docs/scheduling.md */
     TI_BAND_PERMILLE = 50,       /* the usual band: 5 % above the best */
     TI_CONFIDENCE_PERMILLE = 600 /* saves nearly what any gain does, waits less in vain */
 };
@@ -64,7 +66,8 @@ typedef enum ti_why_code {
     TI_WHY_LATER,           /* a = gain in ug per kW, b = wait in s */
     TI_WHY_ZONE,            /* another zone than the first: a = gain in ug per kW, b = zone */
     TI_WHY_UNDER_ERROR,     /* runs now: a = gain, b = gain needed, in mg/kWh of the mean */
-    TI_WHY_ERROR_UNKNOWN,   /* a forecast's error is not known: decided by what is expected */
+    TI_WHY_ERROR_UNKNOWN,   /* a forecast's error is not known, TI_ASSUMED_PERCENT was taken:
+                             * a = gain, b = gain needed, in mg/kWh of the mean */
     TI_WHY_NO_SLACK,        /* the deadline leaves no other start */
     TI_WHY_TOO_LATE,        /* the deadline cannot be kept: a = s too late */
     TI_WHY_NOT_COVERED,     /* runs now: intensities are known until a only, b = needed until */

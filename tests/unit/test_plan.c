@@ -330,10 +330,24 @@ static void gains_below_the_error_do_not_wait(void **state)
     assert_int_equal(d.gain_ug_per_kw, 0);
     ti_plan_close(&planner);
 
+    /* Not known how far off: a gain must be so large that 36 % of both would allow it. */
     w.slots[1].error_mg_kwh = TI_ERROR_UNKNOWN;
+    d = decide(&w, &job, &planner);
+    assert_true(!d.wait && has(&d, TI_WHY_UNDER_ERROR) && has(&d, TI_WHY_ERROR_UNKNOWN));
+    assert_int_equal(d.whys[1].a, 10000);
+    assert_in_range(d.whys[1].b, 126000, 127000); /* 0.8416 * 0.36 * |(300, 290)| */
+    assert_int_equal(d.confidence_permille, 0);
+    assert_int_equal(d.error_mg_kwh, TI_ERROR_UNKNOWN);
+    ti_plan_close(&planner);
+    w.slots[1].intensity_mg_kwh = 150000;
     d = decide(&w, &job, &planner);
     assert_true(d.wait && has(&d, TI_WHY_ERROR_UNKNOWN));
     assert_int_equal(d.confidence_permille, 0);
+    ti_plan_close(&planner);
+    w.slots[1].intensity_mg_kwh = 290000;
+    job.confidence_permille = 0; /* whoever asks for any expected gain gets it */
+    d = decide(&w, &job, &planner);
+    assert_true(d.wait && has(&d, TI_WHY_ERROR_UNKNOWN));
     ti_plan_close(&planner);
 
     /* What both runs have in common does not count: half an hour later, with an error of 60 g
