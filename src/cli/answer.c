@@ -11,8 +11,8 @@ const char *ti_stop_name(ti_stop stop)
     return names[stop];
 }
 
-tern_status ti_feed(tern_session *session, const tern_token *tokens, size_t n, uint32_t chunk,
-                    uint64_t *ns, tern_err *err)
+tern_status ti_answer_feed(tern_session *session, const tern_token *tokens, size_t n,
+                           uint32_t chunk, uint64_t *ns, tern_err *err)
 {
     ti_progress progress;
     uint64_t start = ti_now_ns();

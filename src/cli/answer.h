@@ -29,8 +29,8 @@ const char *ti_stop_name(ti_stop stop);
 
 /* Feeds tokens in pieces of `chunk` (0 = 512), with a progress bar; interrupted:
  * TERN_CANCELLED.  *ns receives the time that it took. */
-tern_status ti_feed(tern_session *session, const tern_token *tokens, size_t n, uint32_t chunk,
-                    uint64_t *ns, tern_err *err);
+tern_status ti_answer_feed(tern_session *session, const tern_token *tokens, size_t n,
+                           uint32_t chunk, uint64_t *ns, tern_err *err);
 
 /* Lets the session answer, printing the text as it comes when `show` is set.  `out` is
  * zero-initialised by the caller, who frees out->text, also after a failure.

@@ -134,8 +134,8 @@ static tern_status feed_rest(chat *c, const tern_token *tokens, size_t n,
     TI_TRY(tern_session_truncate(c->session, same, err));
     facts->n_input = n;
     facts->n_fed = n - same;
-    return ti_feed(c->session, tokens + same, n - same, c->args->session.chunk,
-                   &facts->prompt_ns, err);
+    return ti_answer_feed(c->session, tokens + same, n - same, c->args->session.chunk,
+                          &facts->prompt_ns, err);
 }
 
 /* Each answer has a random sequence of its own, so that its receipt can be checked without the

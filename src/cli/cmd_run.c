@@ -269,7 +269,7 @@ static tern_status answer_prompt(const run_args *args, const tern_token *tokens,
     tern_status status = ti_receipt_watch(job, model, &args->session, session, err);
     t.receipt_ns = ti_now_ns() - start;
     if (status == TERN_OK) {
-        status = ti_feed(session, tokens, n, args->session.chunk, &t.prompt_ns, err);
+        status = ti_answer_feed(session, tokens, n, args->session.chunk, &t.prompt_ns, err);
     }
     if (status == TERN_OK) {
         status = ti_answer_form_begin(form, session, args->tokens,

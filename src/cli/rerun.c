@@ -268,7 +268,7 @@ static tern_status run_again(again *a, const tern_token *input, size_t n, tern_e
                              ti_context_of(a->model, &a->session_args), desc.n_layer, err));
         tern_session_set_trace(a->session, ti_trace_row, &a->own);
     }
-    TI_TRY(ti_feed(a->session, input, n, 0, &ns, err));
+    TI_TRY(ti_answer_feed(a->session, input, n, 0, &ns, err));
     TI_TRY(ti_answer_form_begin(&a->form, a->session, a->r->engine.max_output_tokens,
                                 (uint32_t)a->r->engine.context_tokens, err));
     if (a->r->work.output_tokens == 0) { /* 0 would mean as many as fit */
