@@ -11,12 +11,11 @@
 #include "carbon/desk_parts.h"
 #include "carbon/stamp.h"
 
-/* Failures that another answer may stand in for; the rest are the caller's, or the machine's.
- */
-bool ti_desk_may_stand_in(tern_status status)
+bool ti_desk_may_stand_in(const ti_desk *desk, tern_status status)
 {
-    return status == TERN_UNAVAILABLE || status == TERN_CORRUPT || status == TERN_LIMIT ||
-           status == TERN_UNSUPPORTED || status == TERN_IO;
+    bool silent = status == TERN_UNAVAILABLE || status == TERN_UNSUPPORTED;
+    bool broken = status == TERN_CORRUPT || status == TERN_LIMIT || status == TERN_IO;
+    return silent || (broken && desk->source->kind->network);
 }
 
 static int64_t slot_end(const ti_slot *slot)
@@ -237,7 +236,7 @@ tern_status ti_desk_now(ti_feed *out, ti_desk *desk, const char *zone, tern_err 
     ti_feed feed, reasons = {0};
     tern_err why = {0};
     tern_status status = ti_source_ready(desk->source, zone, err);
-    if (status != TERN_OK && !ti_desk_may_stand_in(status)) {
+    if (status != TERN_OK && !ti_desk_may_stand_in(desk, status)) {
         return status;
     }
     ti_kept *kept = ti_desk_load(desk, zone);
@@ -254,7 +253,7 @@ tern_status ti_desk_now(ti_feed *out, ti_desk *desk, const char *zone, tern_err 
                              "it has no value for now");
         }
     }
-    if (status != TERN_OK && ti_desk_may_stand_in(status)) {
+    if (status != TERN_OK && ti_desk_may_stand_in(desk, status)) {
         ti_desk_note(&reasons, &why);
         status = TERN_OK;
         if (!now_from_kept(&feed, kept, desk)) {
@@ -298,7 +297,7 @@ tern_status ti_desk_history(ti_feed *out, ti_desk *desk, const char *zone, int64
     tern_err why = {0};
     ti_feed reasons = {0};
     tern_status status = ti_source_ready(desk->source, zone, err);
-    if (status != TERN_OK && !ti_desk_may_stand_in(status)) {
+    if (status != TERN_OK && !ti_desk_may_stand_in(desk, status)) {
         return status;
     }
     ti_kept *kept = ti_desk_load(desk, zone);
@@ -315,7 +314,7 @@ tern_status ti_desk_history(ti_feed *out, ti_desk *desk, const char *zone, int64
     if (status == TERN_OK) {
         return TERN_OK;
     }
-    if (!ti_desk_may_stand_in(status)) {
+    if (!ti_desk_may_stand_in(desk, status)) {
         if (err) {
             *err = why;
         }

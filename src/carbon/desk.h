@@ -11,6 +11,7 @@
  *   yearly   the yearly table's figure of the very zone: flat, and possibly on another basis,
  *            which the feed says; never compared or merged with the others
  * Never 0 g, never another zone, and nothing at all (TERN_UNAVAILABLE) rather than a guess.
+ * Nothing stands in for a file that is missing, broken, or about other zones.
  *
  *     ti_desk desk = {.source = &source, .cache_dir = dir, .grid = &grid, .now_s = time};
  *     ti_desk_forecast(&feed, &skill, &desk, "GB", now + 48 * 3600, &err);

@@ -30,7 +30,7 @@ static tern_status issued(ti_feed *out, ti_desk *desk, const ti_kept *kept, cons
         return ti_desk_from_cache(out, newest, desk, true, err);
     }
     tern_status status = ti_desk_ask(out, desk, &query, &why);
-    if (status == TERN_OK || !ti_desk_may_stand_in(status)) {
+    if (status == TERN_OK || !ti_desk_may_stand_in(desk, status)) {
         if (status != TERN_OK && err) {
             *err = why;
         }
@@ -88,7 +88,7 @@ static ti_kept *with_history(ti_desk *desk, ti_kept *kept, const char *zone, ti_
         desk->offline) {
         return kept;
     }
-    if (ti_desk_may_stand_in(why.status)) {
+    if (ti_desk_may_stand_in(desk, why.status)) {
         ti_desk_note(reasons, &why);
         (void)complete(&kept, desk, zone, desk->now_s - FREE_HISTORY_S, NULL);
     }
@@ -187,7 +187,7 @@ static tern_status stand_in(ti_feed *out, const ti_desk *desk, const ti_kept *ke
         ti_desk_note(reasons, &why);
     }
     tern_status status = ti_desk_yearly(out, desk, &query, &why);
-    if (status == TERN_OK || !(ti_desk_may_stand_in(status) || status == TERN_USAGE)) {
+    if (status == TERN_OK || !(ti_desk_may_stand_in(desk, status) || status == TERN_USAGE)) {
         if (status != TERN_OK && err) {
             *err = why;
         }
@@ -219,7 +219,7 @@ tern_status ti_desk_forecast(ti_feed *out, ti_skill *skill, ti_desk *desk, const
     ti_feed feed = {0}, reasons = {0};
     ti_skill learnt = {0};
     tern_status status = ti_source_ready(desk->source, zone, err);
-    if (status != TERN_OK && !ti_desk_may_stand_in(status)) {
+    if (status != TERN_OK && !ti_desk_may_stand_in(desk, status)) {
         return status;
     }
     if (to_s <= desk->now_s) {

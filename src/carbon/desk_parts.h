@@ -10,8 +10,8 @@
 #include "plan/error.h"
 
 /* Failures that another answer may stand in for; the rest are the caller's, or the machine's.
- */
-bool ti_desk_may_stand_in(tern_status status);
+ * A file that cannot be read is the caller's: he named it. */
+bool ti_desk_may_stand_in(const ti_desk *desk, tern_status status);
 
 /* Asks the source, judges the answer, and keeps it.  Errors: as ti_source_get(), and
  * TERN_UNAVAILABLE for what is not believed. */

@@ -89,6 +89,23 @@ const char *ti_answer_text(char *out, size_t cap, const ti_jval *value)
     return out;
 }
 
+void ti_zone_list_add(ti_buf *list, size_t *n, const char *name, size_t len)
+{
+    const char *line = list->failed || !list->data ? "" : list->data;
+    while (*line) {
+        size_t had = strcspn(line, "\n");
+        if (had == len && memcmp(line, name, len) == 0) {
+            return;
+        }
+        line += had + 1;
+    }
+    if (*n < TI_ZONE_LIST_MAX && !memchr(name, '\n', len)) {
+        ti_buf_add(list, name, len);
+        ti_buf_addc(list, '\n');
+        ++*n;
+    }
+}
+
 tern_status ti_answer_done(ti_feed *feed, tern_status status, bool may_cut, tern_err *err)
 {
     if (status == TERN_OK) {

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/jval.h"
 #include "carbon/feed.h"
@@ -33,6 +34,12 @@ tern_status ti_answer_bad(const ti_jval *value, const char *module, const char *
 
 /* Copies a string into out[cap], cut; "" for what is no string. */
 const char *ti_answer_text(char *out, size_t cap, const ti_jval *value);
+
+enum { TI_ZONE_LIST_MAX = 1000 };
+
+/* Appends a name of `len` bytes to a list of *n lines, unless it is there already, or there are
+ * TI_ZONE_LIST_MAX. */
+void ti_zone_list_add(ti_buf *list, size_t *n, const char *name, size_t len);
 
 /* Ends a parser: closes the feed when all went well, empties it when not. */
 tern_status ti_answer_done(ti_feed *feed, tern_status status, bool may_cut, tern_err *err);

@@ -81,7 +81,10 @@ tern_status ti_parse_casdk_forecast(ti_feed *feed, const char *text, size_t len,
  * Comma-separated with a header, or semicolons with decimal commas; quotes as in RFC 4180.  The
  * moment is in a column time, from, datetime, timestamp, point_time, or date with hour; the
  * value in g/kWh in `column`, else in one that is called after intensity.  Empty values are
- * gaps. column  name of the value's column, or NULL */
+ * gaps; infinite ones are counted as values that cannot be true; other text is TERN_CORRUPT,
+ * with its line.  Where there is a column zone id, zone, location, region, area, country code,
+ * bidding zone, country or zone name, rows of other zones than the feed's are left out.
+ *   column  name of the value's column, or NULL */
 tern_status ti_parse_csv(ti_feed *feed, const char *text, size_t len, const char *column,
                          tern_err *err);
 
@@ -100,6 +103,19 @@ typedef struct ti_yearly {
  * Errors: TERN_USAGE when it has no such zone, TERN_CORRUPT, TERN_NOMEM. */
 tern_status ti_parse_yearly(ti_yearly *out, const char *zone, const char *name,
                             const char *text, size_t len, tern_err *err);
+
+/* --- which zones a file has ------------------------------------------------------------------
+ */
+
+/* Appends the names that occur in a table's column of zones, one line each, in the file's
+ * order, blanks as '-'; nothing for a table without one. */
+tern_status ti_parse_csv_zones(ti_buf *out, const char *text, size_t len, tern_err *err);
+
+/* The same of locations in a data file of the Carbon Aware SDK. */
+tern_status ti_parse_casdk_zones(ti_buf *out, const char *text, size_t len, tern_err *err);
+
+/* The same of zones in a yearly file of @tgwf/co2. */
+tern_status ti_parse_yearly_zones(ti_buf *out, const char *text, size_t len, tern_err *err);
 
 /* Names of zones in an answer of Electricity Maps' /zones, one line each: "DE Germany".
  * Appended to `out`. */

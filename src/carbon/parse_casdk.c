@@ -72,16 +72,21 @@ static tern_status refused(const ti_jval *root, tern_err *err)
                    ti_answer_text(words, sizeof words, v));
 }
 
+/* The list of emissions in a document. */
+static tern_status emissions_of(const ti_jval **list, const ti_jval *root, tern_err *err)
+{
+    TI_TRY(refused(root, err));
+    *list = root->type == TI_JOBJECT ? ti_answer_get(root, "Emissions", "emissions") : root;
+    if (!*list || (*list)->type != TI_JARRAY) {
+        return ti_answer_bad(*list ? *list : root, MODULE, "list of emissions", err);
+    }
+    return TERN_OK;
+}
+
 static tern_status add_emissions(ti_feed *feed, const ti_jval *root, tern_err *err)
 {
-    const ti_jval *list = root;
-    TI_TRY(refused(root, err));
-    if (root->type == TI_JOBJECT) {
-        list = ti_answer_get(root, "Emissions", "emissions");
-    }
-    if (!list || list->type != TI_JARRAY) {
-        return ti_answer_bad(list ? list : root, MODULE, "list of emissions", err);
-    }
+    const ti_jval *list;
+    TI_TRY(emissions_of(&list, root, err));
     for (uint32_t i = 0; i < list->n; i++) {
         const ti_jval *item = &list->u.items[i];
         if (item->type != TI_JOBJECT) {
@@ -147,4 +152,24 @@ tern_status ti_parse_casdk(ti_feed *feed, const char *text, size_t len, tern_err
 tern_status ti_parse_casdk_forecast(ti_feed *feed, const char *text, size_t len, tern_err *err)
 {
     return parse(feed, text, len, add_forecast, err);
+}
+
+tern_status ti_parse_casdk_zones(ti_buf *out, const char *text, size_t len, tern_err *err)
+{
+    ti_arena arena = {0};
+    ti_jval root;
+    size_t n = 0;
+    const ti_jval *list = NULL;
+    tern_status status = ti_answer_parse(&root, &arena, text, len, MODULE, err);
+    if (status == TERN_OK) {
+        status = emissions_of(&list, &root, err);
+    }
+    for (uint32_t i = 0; status == TERN_OK && i < list->n; i++) {
+        const ti_jval *v = ti_answer_get(&list->u.items[i], "location", "Location");
+        if (v && v->type == TI_JSTR) {
+            ti_zone_list_add(out, &n, v->u.str.data, v->u.str.len);
+        }
+    }
+    ti_arena_free(&arena);
+    return status;
 }

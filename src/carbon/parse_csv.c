@@ -2,6 +2,7 @@
 /* Published traces name their columns in a dozen ways; the lists below are those that were
  * seen: Let's Wait Awhile, the Glasgow traces, the archive of NESO's forecasts, CATS,
  * CarbonScaler, and Electricity Maps' yearly exports. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -119,9 +120,33 @@ static int find_prefix(const reader *r, const char *prefix, const char *holds)
 }
 
 typedef struct columns {
-    int time, hour, value, forecast;
+    int time, hour, value, forecast, zone;
     int n; /* of the header */
 } columns;
+
+/* A code is better than a name: both may be there. */
+static int find_zone(const reader *r)
+{
+    static const char *const zones[] = {
+        "zone id",      "zone_id",      "zone",         "location", "region",    "area",
+        "country code", "country_code", "bidding zone", "country",  "zone name", NULL};
+    return find_any(r, zones);
+}
+
+/* True when a cell names that zone: in whichever case, and a blank may be '-' or '_', as names
+ * of zones have none. */
+static bool is_zone(const char *cell, const char *zone)
+{
+    while (*cell && *zone) {
+        bool blank = *cell == ' ' && (*zone == '-' || *zone == '_');
+        if (!blank && strncasecmp(cell, zone, 1) != 0) {
+            return false;
+        }
+        cell++;
+        zone++;
+    }
+    return *cell == *zone;
+}
 
 static tern_status find_columns(const reader *r, const char *wanted, ti_basis basis, columns *c)
 {
@@ -144,6 +169,7 @@ static tern_status find_columns(const reader *r, const char *wanted, ti_basis ba
     if (c->time == NO_COLUMN) {
         return bad(r, "no column of moments (time, datetime, from, date)", NULL);
     }
+    c->zone = find_zone(r);
     c->forecast = NO_COLUMN;
     if (wanted) {
         c->value = find(r, wanted);
@@ -160,6 +186,13 @@ static tern_status find_columns(const reader *r, const char *wanted, ti_basis ba
     return c->value == NO_COLUMN ? bad(r, "no column of intensities", NULL) : TERN_OK;
 }
 
+/* What is infinite is a number, which the feed will count as one that cannot be true. */
+static bool is_infinite(const char *field)
+{
+    field += *field == '-' || *field == '+';
+    return strcasecmp(field, "inf") == 0 || strcasecmp(field, "infinity") == 0;
+}
+
 /* "302", "302.5"; with semicolons as separators also "302,5". */
 static bool number(const reader *r, const char *field, double *out)
 {
@@ -169,6 +202,10 @@ static bool number(const reader *r, const char *field, double *out)
     char *comma = r->separator == ';' ? strchr(copy, ',') : NULL;
     if (comma) {
         *comma = '.';
+    }
+    if (is_infinite(field)) {
+        *out = (double)INFINITY;
+        return true;
     }
     if (strspn(copy, "+-.0123456789eE") != n) {
         return false;
@@ -201,13 +238,16 @@ static tern_status add_row(ti_feed *feed, const reader *r, const columns *c)
     double grams;
     ti_slot_kind kind = TI_SLOT_ACTUAL;
     int most = c->time > c->value ? c->time : c->value;
-    if (r->n <= most || r->n <= c->hour || r->n <= c->forecast) {
+    if (r->n <= most || r->n <= c->hour || r->n <= c->forecast || r->n <= c->zone) {
         return bad(r, "fewer columns than the header has", NULL);
     }
     for (int i = c->n; i < r->n; i++) {
-        if (r->field[i][0]) { /* a decimal comma between commas would be two fields */
-            return bad(r, "more columns than the header has", NULL);
+        if (r->field[i][0]) {
+            return bad(r, "more columns than the header has (a decimal comma?)", NULL);
         }
+    }
+    if (c->zone != NO_COLUMN && !is_zone(r->field[c->zone], feed->series.zone)) {
+        return TERN_OK;
     }
     TI_TRY(read_time(r, c, &start));
     const char *value = r->field[c->value];
@@ -242,8 +282,8 @@ static tern_status read_rows(ti_feed *feed, reader *r, const char *column)
     return TERN_OK;
 }
 
-tern_status ti_parse_csv(ti_feed *feed, const char *text, size_t len, const char *column,
-                         tern_err *err)
+/* Begins to read; free it. */
+static tern_status open_reader(reader **out, const char *text, size_t len, tern_err *err)
 {
     static const char mark[] = "\xef\xbb\xbf"; /* spreadsheets put it in front */
     if (len == 0) {
@@ -260,7 +300,43 @@ tern_status ti_parse_csv(ti_feed *feed, const char *text, size_t len, const char
     const char *end = memchr(text, '\n', len);
     size_t head = end ? (size_t)(end - text) : len;
     r->separator = memchr(text, ';', head) && !memchr(text, ',', head) ? ';' : ',';
+    *out = r;
+    return TERN_OK;
+}
+
+tern_status ti_parse_csv(ti_feed *feed, const char *text, size_t len, const char *column,
+                         tern_err *err)
+{
+    reader *r;
+    TI_TRY(open_reader(&r, text, len, err));
     tern_status status = read_rows(feed, r, column);
     free(r);
     return ti_answer_done(feed, status, false, err);
+}
+
+static tern_status list_zones(ti_buf *out, reader *r)
+{
+    size_t n = 0;
+    TI_TRY(read_row(r));
+    int zone = find_zone(r);
+    while (zone != NO_COLUMN && r->at < r->len) {
+        TI_TRY(read_row(r));
+        char *name = r->n > zone ? r->field[zone] : NULL;
+        for (char *c = name; c && *c; c++) {
+            *c = (char)(*c == ' ' ? '-' : *c); /* as it can be said */
+        }
+        if (name && *name) {
+            ti_zone_list_add(out, &n, name, strlen(name));
+        }
+    }
+    return TERN_OK;
+}
+
+tern_status ti_parse_csv_zones(ti_buf *out, const char *text, size_t len, tern_err *err)
+{
+    reader *r;
+    TI_TRY(open_reader(&r, text, len, err));
+    tern_status status = list_zones(out, r);
+    free(r);
+    return status;
 }

@@ -47,6 +47,13 @@ static tern_status read_value(ti_yearly *out, const ti_jval *v, const char *zone
     return TERN_OK;
 }
 
+/* The object whose members are zones. */
+static const ti_jval *zones_of(const ti_jval *root)
+{
+    const ti_jval *data = ti_jval_get(root, "data");
+    return data ? data : root;
+}
+
 tern_status ti_parse_yearly(ti_yearly *out, const char *zone, const char *name,
                             const char *text, size_t len, tern_err *err)
 {
@@ -59,8 +66,7 @@ tern_status ti_parse_yearly(ti_yearly *out, const char *zone, const char *name,
     }
     tern_status status = ti_answer_parse(&root, &arena, text, len, MODULE, err);
     if (status == TERN_OK) {
-        const ti_jval *data = ti_jval_get(&root, "data");
-        const ti_jval *v = ti_jval_get(data ? data : &root, zone);
+        const ti_jval *v = ti_jval_get(zones_of(&root), zone);
         status = v ? read_value(&found, v, zone, err)
                    : ti_fail(err, TERN_USAGE, MODULE, TI_NO_OFFSET,
                              "the file has no zone '%.40s'", zone);
@@ -69,5 +75,20 @@ tern_status ti_parse_yearly(ti_yearly *out, const char *zone, const char *name,
     if (status == TERN_OK) {
         *out = found;
     }
+    return status;
+}
+
+tern_status ti_parse_yearly_zones(ti_buf *out, const char *text, size_t len, tern_err *err)
+{
+    ti_arena arena = {0};
+    ti_jval root;
+    size_t n = 0;
+    tern_status status = ti_answer_parse(&root, &arena, text, len, MODULE, err);
+    const ti_jval *zones = status == TERN_OK ? zones_of(&root) : NULL;
+    for (uint32_t i = 0; zones && zones->type == TI_JOBJECT && i < zones->n; i++) {
+        ti_str key = zones->u.members[i].key;
+        ti_zone_list_add(out, &n, key.data, key.len);
+    }
+    ti_arena_free(&arena);
     return status;
 }

@@ -293,7 +293,8 @@ tern_status ti_source_get(ti_source *source, ti_feed *out, const ti_query *query
     }
     ti_feed_init(&feed, query->zone, kind->name, source->basis);
     tern_status status = get_pieces(source, &feed, query, err);
-    source->answered = status == TERN_OK;
+    /* A file that has nothing of that time has said so. */
+    source->answered = status == TERN_OK || (status == TERN_UNAVAILABLE && !kind->network);
     if (status == TERN_OK && query->what != TI_ASK_NOW) {
         ti_feed_clip(&feed, query->from_s,
                      query->what == TI_ASK_FORECAST ? query->to_s + FORECAST_SLACK_S
@@ -376,6 +377,8 @@ tern_status ti_source_zones(ti_source *source, ti_buf *out, tern_err *err)
         }
     } else if (source->kind == &ti_source_emaps) {
         TI_TRY(emaps_zones(source, out, err));
+    } else if (source->kind == &ti_source_file || source->kind == &ti_source_co2js) {
+        TI_TRY(ti_source_file_zones(source, out, err));
     } else if (source->kind == &ti_source_yearly && source->set.grid) {
         for (size_t i = 0; i < source->set.grid->n; i++) {
             const ti_grid_row *row = &source->set.grid->rows[i];

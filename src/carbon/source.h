@@ -118,6 +118,9 @@ extern const ti_source_kind ti_source_neso, ti_source_emaps, ti_source_watttime,
 tern_status ti_source_fetch(const ti_source *source, ti_buf *body,
                             const ti_http_request *request, bool *unauthorized, tern_err *err);
 
+/* Zones that a file has.  Errors: as ti_source_zones(). */
+tern_status ti_source_file_zones(ti_source *source, ti_buf *out, tern_err *err);
+
 /* Begins an address: the setting's or the kind's, without a slash at its end. */
 void ti_source_url(const ti_source *source, ti_buf *url);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The sources that are files, and the table that is shipped. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,10 +17,90 @@ static tern_status file_ready(const ti_source *source, const char *zone, tern_er
 {
     (void)zone;
     if (!source->set.file) {
-        return ti_fail(err, TERN_UNAVAILABLE, source->kind->name, TI_NO_OFFSET,
-                       "it needs a file");
+        return ti_fail(err, TERN_USAGE, source->kind->name, TI_NO_OFFSET,
+                       "it needs a file (--file or TERN_GRID_FILE)");
     }
     return TERN_OK;
+}
+
+static bool is_json(const char *text)
+{
+    char first = text[strspn(text, " \t\r\n")];
+    return first == '{' || first == '[';
+}
+
+static tern_status read_text(char **text, size_t *len, const ti_source *source, tern_err *err)
+{
+    TI_TRY(ti_read_file(text, len, source->set.file, FILE_MAX, err));
+    if (*len == 0) {
+        free(*text);
+        return ti_fail(err, TERN_CORRUPT, source->kind->name, TI_NO_OFFSET, "'%.80s' is empty",
+                       source->set.file);
+    }
+    return TERN_OK;
+}
+
+static tern_status zones_in(ti_buf *out, const ti_source *source, const char *text, size_t len,
+                            tern_err *err)
+{
+    return source->kind == &ti_source_co2js ? ti_parse_yearly_zones(out, text, len, err)
+           : is_json(text)                  ? ti_parse_casdk_zones(out, text, len, err)
+                                            : ti_parse_csv_zones(out, text, len, err);
+}
+
+tern_status ti_source_file_zones(ti_source *source, ti_buf *out, tern_err *err)
+{
+    char *text;
+    size_t len;
+    TI_TRY(file_ready(source, "", err));
+    TI_TRY(read_text(&text, &len, source, err));
+    tern_status status = zones_in(out, source, text, len, err);
+    free(text);
+    if (status == TERN_OK && out->len == 0) {
+        status = ti_fail(err, TERN_UNSUPPORTED, source->kind->name, TI_NO_OFFSET,
+                         "'%.80s' does not say which zone it is about: any name will do",
+                         source->set.file);
+    }
+    return status;
+}
+
+/* Nothing in the file is about that zone: says what it is about, where it says so. */
+static tern_status no_such_zone(const ti_source *source, const char *zone, const char *text,
+                                size_t len, tern_err *err)
+{
+    enum { SHOWN = 100 };
+    ti_buf zones = {0};
+    tern_status status = zones_in(&zones, source, text, len, err);
+    if (status == TERN_OK && zones.len > 0 && !zones.failed) {
+        size_t n = zones.len - 1;
+        for (size_t i = 0; i < n; i++) {
+            zones.data[i] = (char)(zones.data[i] == '\n' ? ',' : zones.data[i]);
+        }
+        status = ti_fail(err, TERN_USAGE, source->kind->name, TI_NO_OFFSET,
+                         "'%.80s' has no zone '%s'; it has %.*s%s", source->set.file, zone,
+                         (int)(n < SHOWN ? n : SHOWN), zones.data, n > SHOWN ? "..." : "");
+    }
+    ti_buf_free(&zones);
+    return status;
+}
+
+/* True when it holds something of the time that was asked about. */
+static bool is_about(const ti_feed *feed, const ti_query *q)
+{
+    int64_t from = q->what == TI_ASK_NOW ? q->now_s - TI_DAY_S : q->from_s;
+    int64_t to = q->what == TI_ASK_NOW ? q->now_s + 1 : q->to_s;
+    size_t i = ti_series_find(&feed->series, from);
+    return i < feed->series.n && feed->slots[i].start_s < to;
+}
+
+static tern_status not_then(const ti_source *source, const ti_feed *feed, tern_err *err)
+{
+    char from[TI_STAMP_TEXT], to[TI_STAMP_TEXT];
+    const ti_slot *last = &feed->slots[feed->series.n - 1];
+    ti_stamp_minutes(from, feed->slots[0].start_s);
+    return ti_fail(err, TERN_UNAVAILABLE, source->kind->name, TI_NO_OFFSET,
+                   "it has values from %s to %s only", from,
+                   ti_stamp_minutes(to, last->start_s + last->length_s));
 }
 
 /* JSON of the Carbon Aware SDK, or a table. */
@@ -27,11 +108,14 @@ static tern_status file_get(ti_source *source, ti_feed *feed, const ti_query *q,
 {
     char *text;
     size_t len;
-    TI_TRY(ti_read_file(&text, &len, source->set.file, FILE_MAX, err));
-    size_t at = strspn(text, " \t\r\n");
-    tern_status status = text[at] == '{' || text[at] == '['
-                             ? ti_parse_casdk(feed, text, len, err)
-                             : ti_parse_csv(feed, text, len, source->set.column, err);
+    TI_TRY(read_text(&text, &len, source, err));
+    tern_status status = is_json(text) ? ti_parse_casdk(feed, text, len, err)
+                                       : ti_parse_csv(feed, text, len, source->set.column, err);
+    if (status == TERN_OK && feed->series.n + feed->n_none + feed->n_refused == 0) {
+        status = no_such_zone(source, q->zone, text, len, err);
+    } else if (status == TERN_OK && feed->series.n > 0 && !is_about(feed, q)) {
+        status = not_then(source, feed, err);
+    }
     free(text);
     if (status == TERN_OK && q->what == TI_ASK_NOW) {
         ti_feed_clip(feed, q->now_s - TI_DAY_S, q->now_s + 1);
@@ -49,7 +133,7 @@ static tern_status file_get(ti_source *source, ti_feed *feed, const ti_query *q,
 const ti_source_kind ti_source_file = {
     .name = "file",
     .about = "a table (CSV), or a data file of the Carbon Aware SDK (JSON)",
-    .zones = "the file's locations; a table is about whichever zone is named",
+    .zones = "the file's; a table without a column of zones is about whichever is named",
     .needs = "--file or TERN_GRID_FILE, and the basis of its figures",
     .licence = "that of the file",
     .basis_declared = true,
@@ -76,13 +160,34 @@ static tern_status flat(ti_feed *feed, const ti_query *q, uint32_t mg, uint32_t 
     return ti_feed_close(feed, false, err);
 }
 
+/* Its zones are codes of two letters, or of three: a country's other one will do as well. */
+static tern_status find_yearly(ti_yearly *out, const ti_source *source, const char *zone,
+                               const char *text, size_t len, tern_err *err)
+{
+    char code[TI_ZONE_MAX + 1];
+    const ti_grid_row *row;
+    tern_status status = ti_parse_yearly(out, zone, source->set.file, text, len, err);
+    if (status != TERN_USAGE || !source->set.grid ||
+        ti_grid_find(&row, source->set.grid, zone, NULL, NULL) != TERN_OK) {
+        return status;
+    }
+    const ti_str codes[] = {row->zone, row->alias};
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(code, sizeof code, "%.*s", (int)codes[i].len, codes[i].data);
+        if (ti_parse_yearly(out, code, source->set.file, text, len, NULL) == TERN_OK) {
+            return TERN_OK;
+        }
+    }
+    return status;
+}
+
 static tern_status co2js_get(ti_source *source, ti_feed *feed, const ti_query *q, tern_err *err)
 {
     char *text;
     size_t len;
     ti_yearly yearly;
-    TI_TRY(ti_read_file(&text, &len, source->set.file, FILE_MAX, err));
-    tern_status status = ti_parse_yearly(&yearly, q->zone, source->set.file, text, len, err);
+    TI_TRY(read_text(&text, &len, source, err));
+    tern_status status = find_yearly(&yearly, source, q->zone, text, len, err);
     free(text);
     TI_TRY(status);
     feed->series.basis = yearly.basis;
@@ -92,7 +197,7 @@ static tern_status co2js_get(ti_source *source, ti_feed *feed, const ti_query *q
 const ti_source_kind ti_source_co2js = {
     .name = "co2js",
     .about = "a yearly file of @tgwf/co2 (Ember, UNFCCC, Electricity Maps)",
-    .zones = "the file's (DEU, or DE)",
+    .zones = "the file's (DE or DEU)",
     .needs = "--file or TERN_GRID_FILE",
     .licence = "CC BY-SA 4.0 or ODbL: that of the file",
     .basis = {.kind = TI_AVERAGE, .scope = TI_LIFE_CYCLE, .method = TI_LOCATION},

@@ -279,8 +279,37 @@ static void average_batch(void *user, const ti_web_request *request, ti_web_repl
 
 /* --- the rest ----------------------------------------------------------------------------- */
 
+static void add_location(ti_buf *json, const char *text, size_t len)
+{
+    char name[TI_ZONE_MAX + 1];
+    snprintf(name, sizeof name, "%.*s", (int)len, text);
+    ti_json_open(json, name, '{');
+    ti_json_num(json, "latitude", (double)NAN, 1);
+    ti_json_num(json, "longitude", (double)NAN, 1);
+    ti_json_str(json, "name", name);
+    ti_json_close(json, '}');
+}
+
+/* The zones of the file that is served, where one is. */
+static void add_file_zones(ti_buf *json, ti_casdk *server)
+{
+    ti_open_desk d;
+    ti_buf zones = {0};
+    pthread_mutex_lock(&server->mutex);
+    if (ti_desk_open(&d, server->desk, "any", NULL) == TERN_OK) {
+        if (d.source.set.file && ti_source_zones(&d.source, &zones, NULL) == TERN_OK) {
+            for (const char *at = zones.data; *at; at += strcspn(at, "\n") + 1) {
+                add_location(json, at, strcspn(at, "\n"));
+            }
+        }
+        ti_desk_close(&d);
+    }
+    pthread_mutex_unlock(&server->mutex);
+    ti_buf_free(&zones);
+}
+
 /* {"eastus":{"latitude":null,"longitude":null,"name":"eastus"}}: where the grids lie is not
- * known here. */
+ * known here.  {} where any name of a zone is a location. */
 static void locations(void *user, const ti_web_request *request, ti_web_reply *reply)
 {
     const ti_opt_list *list = ((ti_casdk *)user)->locations;
@@ -289,20 +318,15 @@ static void locations(void *user, const ti_web_request *request, ti_web_reply *r
     ti_casdk_begin(&call, user, request, reply);
     ti_json_open(&json, NULL, '{');
     for (size_t i = 0; i < list->n; i++) {
-        char name[TI_ZONE_MAX + 1];
-        snprintf(name, sizeof name, "%.*s", (int)strcspn(list->items[i], "="), list->items[i]);
-        ti_json_open(&json, name, '{');
-        ti_json_num(&json, "latitude", (double)NAN, 1);
-        ti_json_num(&json, "longitude", (double)NAN, 1);
-        ti_json_str(&json, "name", name);
-        ti_json_close(&json, '}');
+        size_t name;
+        (void)ti_location_zone(list->items[i], &name);
+        add_location(&json, list->items[i], name);
+    }
+    if (list->n == 0) {
+        add_file_zones(&json, user);
     }
     ti_json_close(&json, '}');
-    if (list->n > 0) {
-        ti_casdk_answer(&call, &json);
-    } else {
-        ti_casdk_nothing(&call);
-    }
+    ti_casdk_answer(&call, &json);
     ti_buf_free(&json);
     ti_casdk_end(&call);
 }
@@ -314,7 +338,28 @@ static void health(void *user, const ti_web_request *request, ti_web_reply *repl
     ti_web_reply_text(reply, 200, "text/plain", "Healthy");
 }
 
-/* What `tern grid export` prints, of the locations that are served. */
+bool ti_casdk_admit(void *user, const ti_web_request *request, ti_web_reply *reply)
+{
+    bool asks = strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0;
+    if (!asks || strcmp(request->path, "/health") != 0) {
+        return true;
+    }
+    health(user, request, reply);
+    return false;
+}
+
+static bool begin_zone(void *user)
+{
+    return ti_casdk_turn(user);
+}
+
+static void end_zone(void *user)
+{
+    pthread_mutex_unlock(&((ti_casdk_call *)user)->server->mutex);
+}
+
+/* What `tern grid export` prints, of the locations that are served; others have their turn
+ * between them. */
 static void metrics(void *user, const ti_web_request *request, ti_web_reply *reply)
 {
     ti_casdk *server = user;
@@ -322,9 +367,8 @@ static void metrics(void *user, const ti_web_request *request, ti_web_reply *rep
     ti_buf text = {0};
     tern_err err = {0};
     ti_casdk_begin(&call, user, request, reply);
-    pthread_mutex_lock(&server->mutex);
-    tern_status status = ti_metrics_of(&text, server->desk, server->locations, &err);
-    pthread_mutex_unlock(&server->mutex);
+    const ti_metrics_turn turn = {.begin = begin_zone, .end = end_zone, .user = &call};
+    tern_status status = ti_metrics_of(&text, server->desk, server->locations, &turn, &err);
     if (status == TERN_OK) {
         ti_web_reply_head(reply, 200, "text/plain; version=0.0.4; charset=utf-8");
         ti_web_reply_body(reply, &text);

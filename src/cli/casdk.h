@@ -25,6 +25,10 @@ typedef struct ti_casdk {
 /* The routes; their user is a ti_casdk. */
 extern const ti_web_route ti_casdk_routes[];
 
+/* ti_web_opts.admit: answers /health at once, so that it does not wait for a worker while all
+ * of them wait for others. */
+bool ti_casdk_admit(void *user, const ti_web_request *request, ti_web_reply *reply);
+
 /* ti_web_opts.error: what the server itself refuses, in the SDK's form of errors. */
 const char *ti_casdk_error(void *user, ti_buf *body, unsigned code, const char *why);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Figures for the WebAPI, from desks: one basis in an answer, and a header that names it. */
 #include <string.h>
+#include <strings.h>
 
 #include "carbon/basis.h"
 #include "carbon/stamp.h"
@@ -14,10 +15,10 @@ static const char *zone_of(const ti_casdk *server, const char *location)
     const ti_opt_list *list = server->locations;
     size_t n = strlen(location);
     for (size_t i = 0; i < list->n; i++) {
-        const char *item = list->items[i], *equals = strchr(item, '=');
-        size_t len = equals ? (size_t)(equals - item) : strlen(item);
-        if (len == n && memcmp(item, location, n) == 0) {
-            return equals ? equals + 1 : item;
+        size_t len;
+        const char *zone = ti_location_zone(list->items[i], &len);
+        if (len == n && strncasecmp(list->items[i], location, n) == 0) {
+            return zone;
         }
     }
     return list->n == 0 ? location : NULL;
@@ -38,15 +39,22 @@ static tern_status open_desk(ti_open_desk *d, const ti_casdk_call *call, const c
     return TERN_OK;
 }
 
-/* Begins an asking: one at a time.  False, and the call is answered, when its client has left
- * meanwhile: others wait for their turn. */
-static bool take_turn(ti_casdk_call *call)
+bool ti_casdk_turn(ti_casdk_call *call)
 {
     pthread_mutex_lock(&call->server->mutex);
     if (!ti_web_reply_gone(call->reply)) {
         return true;
     }
     pthread_mutex_unlock(&call->server->mutex);
+    return false;
+}
+
+/* The same; a call whose client has left is answered. */
+static bool take_turn(ti_casdk_call *call)
+{
+    if (ti_casdk_turn(call)) {
+        return true;
+    }
     ti_casdk_refuse(call, 503, "nobody waits for the answer");
     return false;
 }

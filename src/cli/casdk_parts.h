@@ -99,6 +99,10 @@ typedef enum ti_casdk_got {
     TI_CASDK_REFUSED /* the call is answered */
 } ti_casdk_got;
 
+/* Begins an asking: one at a time.  False when its client has left meanwhile: others wait for
+ * their turn.  Ends with unlocking the server's mutex. */
+bool ti_casdk_turn(ti_casdk_call *call);
+
 /* What happened in [from_s, to_s), or, when they are equal, at that moment.  `field` is the
  * parameter that the location came from.  The feed is the caller's when GOT. */
 ti_casdk_got ti_casdk_history(ti_feed *out, ti_casdk_call *call, const char *location,

@@ -57,7 +57,7 @@ static tern_status run(const void *values, const ti_operands *given, tern_err *e
     const export_args *args = values;
     ti_buf text = {0};
     (void)given;
-    tern_status status = ti_metrics_of(&text, &args->desk, &args->zones, err);
+    tern_status status = ti_metrics_of(&text, &args->desk, &args->zones, NULL, err);
     if (status == TERN_OK && args->out) {
         status = write_file(&text, args->out, err);
     } else if (status == TERN_OK) {

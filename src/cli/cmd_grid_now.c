@@ -69,6 +69,16 @@ static tern_status put_in_order(ti_feed *feeds, size_t n, tern_err *err)
     return TERN_OK;
 }
 
+/* The newest value may be about a time that is over. */
+static void add_end(ti_buf *out, const ti_slot *slot, int64_t now_s)
+{
+    int64_t age_s = now_s - slot->start_s - slot->length_s;
+    if (age_s >= 0) {
+        ti_buf_adds(out, ", over since ");
+        ti_show_age(out, age_s);
+    }
+}
+
 static void print_one(ti_buf *out, const ti_feed *feed, int64_t now_s)
 {
     char grams[TI_GRAMS_TEXT], from[TI_STAMP_TEXT], to[TI_STAMP_TEXT];
@@ -82,20 +92,28 @@ static void print_one(ti_buf *out, const ti_feed *feed, int64_t now_s)
     if (feed->how == TI_HOW_YEARLY) {
         ti_buf_addf(out, ", mean of %s\n", feed->year ? "the year" : "a year");
     } else {
-        ti_buf_addf(out, ", %s to %s%s\n", ti_stamp_minutes(from, s->start_s),
+        ti_buf_addf(out, ", %s to %s%s", ti_stamp_minutes(from, s->start_s),
                     ti_stamp_minutes(to, s->start_s + s->length_s) + 11, kinds[s->kind]);
+        add_end(out, s, now_s);
+        ti_buf_addc(out, '\n');
     }
     ti_show_origin(out, feed, now_s);
 }
 
-static void print_list(ti_buf *out, const ti_feed *feeds, size_t n)
+static void print_list(ti_buf *out, const ti_feed *feeds, size_t n, int64_t now_s)
 {
     char grams[TI_GRAMS_TEXT];
     for (size_t i = 0; i < n; i++) {
         const ti_feed *f = &feeds[i];
-        ti_buf_addf(out, "%-16s %12s  %s, %s%s%s\n", f->series.zone,
-                    ti_show_grams(grams, f->slots[0].intensity_mg_kwh), f->series.source,
-                    ti_how_text(f->how), f->why[0] ? ": " : "", f->why);
+        ti_buf_addf(out, "%-16s %12s  %s", f->series.zone,
+                    ti_show_grams(grams, f->slots[0].intensity_mg_kwh), f->series.source);
+        if (f->how != TI_HOW_YEARLY) {
+            ti_buf_addf(out, ", %s", ti_how_text(f->how));
+            add_end(out, &f->slots[0], now_s);
+        } else if (f->year) {
+            ti_buf_addf(out, ", mean of %u", (unsigned)f->year);
+        }
+        ti_buf_addf(out, "%s%s\n", f->why[0] ? ": " : "", f->why);
     }
 }
 
@@ -117,7 +135,7 @@ static tern_status print(const now_args *args, const ti_feed *feeds, size_t n, i
         if (n == 1) {
             print_one(&out, &feeds[0], now_s);
         } else {
-            print_list(&out, feeds, n);
+            print_list(&out, feeds, n, now_s);
         }
         ti_print(out.failed ? "" : out.data);
         status = out.failed ? ti_fail_nomem(err, "grid", out.len, "text") : TERN_OK;

@@ -44,12 +44,13 @@ static tern_status check(const serve_args *args, tern_err *err)
     int64_t now_s;
     TI_TRY(ti_desk_clock(&now_s, &args->desk, err));
     for (size_t i = 0; i < args->locations.n; i++) {
-        const char *item = args->locations.items[i], *equals = strchr(item, '=');
-        if (equals == item || (equals && equals - item > TI_ZONE_MAX)) {
+        size_t name;
+        const char *item = args->locations.items[i], *zone = ti_location_zone(item, &name);
+        if (name == 0 || name > TI_ZONE_MAX) {
             return ti_fail(err, TERN_USAGE, "grid", TI_NO_OFFSET,
                            "location: '%.40s' is not NAME=ZONE", item);
         }
-        TI_TRY(ti_desk_open(&d, &args->desk, equals ? equals + 1 : item, err));
+        TI_TRY(ti_desk_open(&d, &args->desk, zone, err));
         ti_desk_close(&d);
     }
     return TERN_OK;
@@ -61,6 +62,7 @@ static tern_status serve(ti_casdk *server, const serve_args *args, tern_err *err
                                   .routes = ti_casdk_routes,
                                   .user = server,
                                   .hosts = args->host,
+                                  .admit = ti_casdk_admit,
                                   .error = ti_casdk_error};
     return ti_serve(&web_opts, "serving ", err);
 }

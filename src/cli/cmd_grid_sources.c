@@ -168,8 +168,9 @@ static size_t list(ti_buf *json, const char *text, const char *word, bool as_jso
                 ti_json_strn(json, "name", text + code + 1, len > code ? len - code - 1 : 0);
                 ti_json_close(json, '}');
             } else {
-                ti_printf("%-16.*s  %.*s\n", (int)code, text,
-                          len > code ? (int)(len - code - 1) : 0, text + code + 1);
+                ti_printf("%-*.*s%s%.*s\n", len > code ? 16 : 0, (int)code, text,
+                          len > code ? "  " : "", len > code ? (int)(len - code - 1) : 0,
+                          text + code + 1);
             }
         }
         text += len + (text[len] == '\n');
@@ -184,7 +185,11 @@ static tern_status list_zones(const list_args *args, const char *word, tern_err 
     size_t n = 0;
     /* Any zone opens the desk; which one does not matter to the list. */
     ti_desk_args desk = args->desk;
-    desk.source = desk.source ? desk.source : "yearly";
+    desk.source = desk.source ? desk.source : desk.file ? "file" : "yearly";
+    desk.basis = desk.basis ? desk.basis : "average/life-cycle/location";
+    if (strcmp(desk.source, "file") != 0) {
+        desk.basis = args->desk.basis;
+    }
     TI_TRY(ti_desk_open(&d, &desk, "GB", err));
     tern_status status = ti_source_zones(&d.source, &lines, err);
     if (status == TERN_OK) {

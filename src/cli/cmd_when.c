@@ -17,7 +17,8 @@
 
 enum {
     MINUTE_S = 60,
-    LONGEST_S = 14 * TI_DAY_S, /* of a job, and of a look ahead */
+    LONGEST_S = 14 * TI_DAY_S, /* of a job */
+    AHEAD_S = 2 * LONGEST_S,   /* that is looked at */
     ZONES_MAX = 32,
     RANGE_POINTS = 5, /* lengths between the two of a range, as likely as each other */
     PERMILLE_PER_PERCENT = 10,
@@ -47,7 +48,8 @@ static const ti_opt opts[] = {
     {.type = TI_OPT_STR,
      .name = "by",
      .metavar = "MOMENT",
-     .help = "when it must have ended: 18:00, 'tomorrow 9:00', 12h from now, 2026-01-31T12:00Z",
+     .help = "when it must have ended: 18:00, 6pm, 'tomorrow 9:00', 12h from now, "
+             "2026-01-31T12:00Z",
      .fallback = "24h",
      .offset = offsetof(when_args, by)},
     {.type = TI_OPT_STR,
@@ -180,6 +182,10 @@ static tern_status read_power(uint64_t *power_uw, const char *text, tern_err *er
         len--;
     }
     TI_TRY(ti_decimal_parse(power_uw, text, len, scale, "power", err));
+    if (*power_uw == 0) {
+        return ti_fail(err, TERN_USAGE, "when", TI_NO_OFFSET,
+                       "power: work draws more than 0 W");
+    }
     if (*power_uw / 1000000 > POWER_MAX_W) {
         return ti_fail(err, TERN_LIMIT, "when", TI_NO_OFFSET, "power: more than 100 MW");
     }
@@ -193,7 +199,7 @@ static tern_status read_moment(int64_t *time_s, const char *text, ti_moment_ask 
     ti_moment_clock clock;
     ask.clock = &clock;
     TI_TRY(ti_moment_parse(time_s, text, &ask, err));
-    ti_moment_hint(&ask, text, *time_s);
+    ti_moment_note(&ask, text, *time_s);
     return TERN_OK;
 }
 
@@ -201,6 +207,7 @@ static tern_status read_times(asking *a, tern_err *err)
 {
     /* People plan in minutes: from the next whole one on. */
     int64_t start = ti_stamp_floor(a->now_s + MINUTE_S - 1, MINUTE_S);
+    ti_zone_check();
     ti_moment_ask from = {.what = "from", .now_s = start, .after_s = start, .day_begins = true};
     a->job.earliest_s = start;
     if (a->args->from) {
@@ -291,7 +298,7 @@ static tern_status ask(asking *a, size_t i, tern_err *err)
     tern_err why = {0};
     TI_TRY(ti_desk_open(&d, &a->args->desk, a->zones[i], err));
     d.desk.now_s = a->now_s; /* the same for all */
-    int64_t to_s = a->now_s + LONGEST_S;
+    int64_t to_s = a->now_s + AHEAD_S;
     int64_t needed = a->job.earliest_s + a->job.durations[a->job.n_durations - 1].duration_s;
     needed = needed > a->job.deadline_s ? needed : a->job.deadline_s;
     to_s = needed < to_s ? needed : to_s;

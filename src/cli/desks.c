@@ -60,6 +60,12 @@ tern_status ti_desk_clock(int64_t *now_s, const ti_desk_args *args, tern_err *er
     return TERN_OK;
 }
 
+const char *ti_location_zone(const char *item, size_t *name_len)
+{
+    *name_len = strcspn(item, "=");
+    return item[*name_len] ? item + *name_len + 1 : item;
+}
+
 /* "neso:GB" is both. */
 static const char *split(const char *zone, const ti_source_kind **kind)
 {
@@ -144,6 +150,20 @@ static tern_status read_basis(ti_open_desk *d, const ti_desk_args *args, const t
     return TERN_OK;
 }
 
+/* Where the user's zone can be said once and for all. */
+static void say_where_zones_go(void)
+{
+    char *path;
+    tern_err ignored;
+    if (ti_place_path(&path, TI_PLACE_CONFIG, "zone", &ignored) != TERN_OK) {
+        ti_hint("TERN_ZONE says it for all commands; 'tern grid zones' lists codes");
+        return;
+    }
+    ti_hint("'tern grid zones WORD' finds its code; a line in '%s' says it for all commands",
+            path);
+    free(path);
+}
+
 static tern_status read_zone(ti_open_desk *d, const char *zone, const ti_source_kind **kind,
                              tern_err *err)
 {
@@ -153,8 +173,9 @@ static tern_status read_zone(ti_open_desk *d, const char *zone, const ti_source_
         zone = user;
     }
     if (!*zone) {
-        ti_hint("--zone CODE, TERN_ZONE or the file tern/zone in $XDG_CONFIG_HOME says it");
-        return ti_fail(err, TERN_USAGE, "grid", TI_NO_OFFSET, "which zone?");
+        say_where_zones_go();
+        return ti_fail(err, TERN_USAGE, "grid", TI_NO_OFFSET,
+                       "in which zone is this machine? (--zone DE)");
     }
     zone = split(zone, kind);
     if (strlen(zone) > TI_ZONE_MAX) {

@@ -80,6 +80,10 @@ typedef struct ti_open_desk {
     char zone[TI_ZONE_MAX + 1];
 } ti_open_desk;
 
+/* The zone of a location that is said as "NAME=ZONE" or "ZONE", and how long its name is (the
+ * zone's own in the second form).  Points into `item`. */
+const char *ti_location_zone(const char *item, size_t *name_len);
+
 /* Opens one for `zone` ("ZONE" or "SOURCE:ZONE"; NULL = the user's).  Close it also when only
  * the zone was wrong.  Errors: TERN_USAGE (no zone, no such source or basis, a moment), those
  * of ti_keys_open() and ti_grams_table(), TERN_NOMEM. */

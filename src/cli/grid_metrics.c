@@ -2,6 +2,7 @@
 #include "cli/grid_metrics.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "carbon/basis.h"
@@ -94,6 +95,20 @@ void ti_metrics_free(ti_metrics *metrics)
     for (size_t i = 0; i < TI_METRICS; i++) {
         ti_buf_free(&metrics->samples[i]);
     }
+    ti_buf_free(&metrics->seen);
+}
+
+/* True the second time that it is called with the same zone of the same source. */
+static bool is_repeated(ti_metrics *metrics, const ti_open_desk *d)
+{
+    char line[TI_ZONE_MAX * 2 + 4];
+    const ti_buf *seen = &metrics->seen;
+    snprintf(line, sizeof line, "\n%s:%s\n", d->source.kind->name, d->zone);
+    if (seen->len > 0 && !seen->failed && strstr(seen->data, line)) {
+        return true;
+    }
+    ti_buf_adds(&metrics->seen, line);
+    return false;
 }
 
 /* One zone: what is now, and how far forecasts were off. */
@@ -104,26 +119,45 @@ static tern_status collect(ti_metrics *metrics, const ti_desk_args *args, const 
     ti_skill skill = {0};
     ti_feed feed;
     TI_TRY(ti_desk_open(&d, args, zone, err));
-    tern_status status = ti_desk_now(&feed, &d.desk, d.zone, err);
-    if (status == TERN_OK) {
-        (void)ti_desk_skill(&skill, &d.desk, d.zone, NULL);
-        status = ti_metrics_add(metrics, &feed, &skill, err);
+    tern_status status = TERN_OK;
+    if (!is_repeated(metrics, &d)) {
+        status = ti_desk_now(&feed, &d.desk, d.zone, err);
+        if (status == TERN_OK) {
+            (void)ti_desk_skill(&skill, &d.desk, d.zone, NULL);
+            status = ti_metrics_add(metrics, &feed, &skill, err);
+        }
     }
     ti_desk_close(&d);
     return status;
 }
 
+/* The same, in its turn. */
+static tern_status collect_in_turn(ti_metrics *metrics, const ti_desk_args *args,
+                                   const char *zone, const ti_metrics_turn *turn, tern_err *err)
+{
+    if (!turn) {
+        return collect(metrics, args, zone, err);
+    }
+    if (!turn->begin(turn->user)) {
+        return ti_fail(err, TERN_CANCELLED, "grid", TI_NO_OFFSET,
+                       "nobody waits for the answer");
+    }
+    tern_status status = collect(metrics, args, zone, err);
+    turn->end(turn->user);
+    return status;
+}
+
 tern_status ti_metrics_of(ti_buf *out, const ti_desk_args *desk, const ti_opt_list *zones,
-                          tern_err *err)
+                          const ti_metrics_turn *turn, tern_err *err)
 {
     ti_metrics metrics = {0};
-    size_t n = zones->n > 0 ? zones->n : 1, failed = 0;
+    size_t n = zones->n > 0 ? zones->n : 1, failed = 0, name;
     tern_status status = TERN_OK;
     for (size_t i = 0; i < n && status == TERN_OK; i++) {
-        const char *zone = zones->n > 0 ? zones->items[i] : NULL;
-        const char *equals = zone ? strchr(zone, '=') : NULL;
-        status = collect(&metrics, desk, equals ? equals + 1 : zone, err);
-        if (status == TERN_UNAVAILABLE && ++failed < n) {
+        const char *zone = zones->n > 0 ? ti_location_zone(zones->items[i], &name) : NULL;
+        status = collect_in_turn(&metrics, desk, zone, turn, err);
+        bool others = status != TERN_NOMEM && status != TERN_CANCELLED;
+        if (status != TERN_OK && others && ++failed < n) {
             ti_warn("%s", err->message);
             status = TERN_OK;
         }

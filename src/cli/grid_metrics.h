@@ -14,6 +14,7 @@ enum { TI_METRICS = 5 };
 /* Samples that are collected, a buffer for each metric.  Zeroed is empty. */
 typedef struct ti_metrics {
     ti_buf samples[TI_METRICS];
+    ti_buf seen; /* lines "SOURCE:ZONE": a sample that comes twice is refused by Prometheus */
 } ti_metrics;
 
 /* Adds the samples of one zone and frees the feed (of one slot: now).  Errors: TERN_NOMEM. */
@@ -26,10 +27,20 @@ void ti_metrics_text(ti_buf *out, const ti_metrics *metrics);
 /* Frees the buffers; zeroed ones are allowed. */
 void ti_metrics_free(ti_metrics *metrics);
 
+/* What surrounds the asking for each zone; begin() says no when nobody waits any more. */
+typedef struct ti_metrics_turn {
+    bool (*begin)(void *user);
+    void (*end)(void *user);
+    void *user;
+} ti_metrics_turn;
+
 /* Asks for the intensity now of all zones ("ZONE", "SOURCE:ZONE", "NAME=ZONE"; without any, the
- * user's) and appends their metrics.  A zone that nothing is known of is a warning and has no
- * metric, never 0.  Errors: TERN_UNAVAILABLE when nothing is known of any; as ti_desk_now(). */
+ * user's) and appends their metrics, once for each source and zone.  A zone that nothing is
+ * known of is a warning and has no metric, never 0.
+ *   turn  may be NULL
+ * Errors: TERN_UNAVAILABLE or TERN_USAGE when nothing is known of any, TERN_CANCELLED when
+ * nobody waits; as ti_desk_now(). */
 tern_status ti_metrics_of(ti_buf *out, const ti_desk_args *desk, const ti_opt_list *zones,
-                          tern_err *err);
+                          const ti_metrics_turn *turn, tern_err *err);
 
 #endif

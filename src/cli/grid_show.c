@@ -3,8 +3,10 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "carbon/basis.h"
+#include "carbon/source.h"
 #include "carbon/stamp.h"
 
 enum { MG_PER_G = 1000, MINUTE_S = 60 };
@@ -21,8 +23,7 @@ const char *ti_show_grams(char out[TI_GRAMS_TEXT], uint32_t mg)
     return out;
 }
 
-/* "3 min", "5 h", "2 days". */
-static void add_age(ti_buf *out, int64_t age_s)
+void ti_show_age(ti_buf *out, int64_t age_s)
 {
     age_s = age_s < 0 ? 0 : age_s;
     if (age_s < 2 * TI_HOUR_S) {
@@ -39,12 +40,16 @@ void ti_show_origin(ti_buf *out, const ti_feed *feed, int64_t now_s)
     char basis[TI_BASIS_TEXT];
     ti_buf_addf(out, "basis      %s\n", ti_basis_text(basis, feed->series.basis));
     ti_buf_addf(out, "from       %s", feed->series.source);
-    if (feed->how != TI_HOW_YEARLY) {
+    bool is_file = strcmp(feed->series.source, ti_source_file.name) == 0;
+    if (is_file && feed->place[0]) {
+        ti_buf_addf(out, " %s", feed->place);
+    }
+    if (feed->how != TI_HOW_YEARLY && !(is_file && feed->how == TI_HOW_LIVE)) {
         ti_buf_addf(out, ", %s", ti_how_text(feed->how));
     }
     if (feed->how == TI_HOW_CACHE) {
         ti_buf_adds(out, ", ");
-        add_age(out, now_s - feed->obtained_s);
+        ti_show_age(out, now_s - feed->obtained_s);
         ti_buf_adds(out, " old");
     }
     if (feed->year) {
@@ -53,7 +58,7 @@ void ti_show_origin(ti_buf *out, const ti_feed *feed, int64_t now_s)
     if (feed->n_estimated) {
         ti_buf_adds(out, ", estimated by the source");
     }
-    if (feed->licence[0]) {
+    if (feed->licence[0] && !is_file) {
         ti_buf_addf(out, " (%s)", feed->licence);
     }
     ti_buf_addc(out, '\n');

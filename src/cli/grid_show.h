@@ -14,6 +14,9 @@ enum { TI_GRAMS_TEXT = 24 };
 /* "152 g/kWh", "38.5 g/kWh" under 100. */
 const char *ti_show_grams(char out[TI_GRAMS_TEXT], uint32_t mg);
 
+/* "3 min", "5 h", "2 days". */
+void ti_show_age(ti_buf *out, int64_t age_s);
+
 /* Lines "basis", "from" and, where there is one, "why". */
 void ti_show_origin(ti_buf *out, const ti_feed *feed, int64_t now_s);
 

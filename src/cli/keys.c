@@ -2,6 +2,7 @@
 #include "cli/keys.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,9 +26,30 @@ static bool is_name(const char *line, size_t n)
     return n > 0;
 }
 
+/* Warns of a name that nobody asks for: it is a slip, or belongs into the environment.  What it
+ * is set to is not shown. */
+static void check_name(const char *line, size_t len, unsigned number)
+{
+    static const char *const names[] = {
+        "TERN_NESO_URL",     "TERN_ELECTRICITYMAPS_URL", "TERN_ELECTRICITYMAPS_KEY",
+        "TERN_WATTTIME_URL", "TERN_WATTTIME_USER",       "TERN_WATTTIME_PASSWORD",
+        "TERN_ENTSOE_URL",   "TERN_ENTSOE_KEY",          "TERN_CARBON_AWARE_SDK_URL",
+        "TERN_GRID_FILE",    "TERN_GRID_SOURCE",         "TERN_GRID_BASIS",
+    };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (strlen(names[i]) == len && memcmp(names[i], line, len) == 0) {
+            return;
+        }
+    }
+    ti_warn("keys: line %u: no setting is called '%.*s'", number, (int)(len < 60 ? len : 60),
+            line);
+}
+
 /* Cuts the text into lines "NAME=VALUE", each ended by a NUL. */
 static tern_status cut(ti_keys *keys, tern_err *err)
 {
+    static atomic_flag told = ATOMIC_FLAG_INIT; /* one warning a process */
+    bool tell = !atomic_flag_test_and_set(&told);
     unsigned line = 0;
     char *at = keys->text;
     while (at < keys->text + keys->len) {
@@ -49,6 +71,9 @@ static tern_status cut(ti_keys *keys, tern_err *err)
         if (n != strlen(at) || (!comment && !(equals && is_name(at, (size_t)(equals - at))))) {
             return ti_fail(err, TERN_USAGE, "keys", TI_NO_OFFSET, "line %u is not NAME=VALUE",
                            line);
+        }
+        if (!comment && tell) {
+            check_name(at, (size_t)(equals - at), line);
         }
         at = end + 1;
     }

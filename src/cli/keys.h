@@ -3,7 +3,7 @@
  * file `keys` in $XDG_CONFIG_HOME/tern, whose lines are as NAME=VALUE.
  *
  * The file must be its owner's alone (mode 0600): one that others can read is refused, not
- * warned about.  Nothing of it is ever printed. */
+ * warned about.  No value of it is ever printed; a name that no setting has is warned of. */
 #ifndef TI_CLI_KEYS_H
 #define TI_CLI_KEYS_H
 

@@ -4,10 +4,13 @@
 #include "cli/moment.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "carbon/stamp.h"
 #include "carbon/units.h"
@@ -32,6 +35,45 @@ static struct tm local(int64_t time_s)
 int32_t ti_local_offset(int64_t time_s)
 {
     return (int32_t)local(time_s).tm_gmtoff;
+}
+
+static size_t letters(const char *text, size_t len)
+{
+    size_t n = 0;
+    while (n < len &&
+           ((text[n] >= 'a' && text[n] <= 'z') || (text[n] >= 'A' && text[n] <= 'Z'))) {
+        n++;
+    }
+    return n;
+}
+
+/* True for a rule as POSIX has it: a name of three letters or more, or <...>, and an offset. */
+static bool is_zone_rule(const char *tz)
+{
+    size_t n = tz[0] == '<' ? strcspn(tz, ">") + 1 : letters(tz, strlen(tz));
+    const char *offset = tz + (n <= strlen(tz) ? n : 0);
+    offset += *offset == '+' || *offset == '-';
+    return n >= 3 && *offset >= '0' && *offset <= '9';
+}
+
+void ti_zone_check(void)
+{
+    static const char *const utc[] = {"", "UTC", "GMT", "Etc/UTC", "Universal", "Zulu"};
+    const char *tz = getenv("TZ"), *dir = getenv("TZDIR");
+    char path[PATH_MAX];
+    if (!tz) {
+        return;
+    }
+    tz += *tz == ':';
+    for (size_t i = 0; i < sizeof utc / sizeof *utc; i++) {
+        if (strcmp(tz, utc[i]) == 0) {
+            return;
+        }
+    }
+    snprintf(path, sizeof path, "%s/%s", dir && *dir ? dir : "/usr/share/zoneinfo", tz);
+    if (!is_zone_rule(tz) && access(tz[0] == '/' ? tz : path, R_OK) != 0) {
+        ti_warn("TZ: this machine knows no time zone '%.60s': times are UTC", tz);
+    }
 }
 
 /* What the local clock shows, as if it were UTC. */
@@ -132,16 +174,6 @@ static size_t span(const char *text, size_t len, const char *set)
 {
     size_t n = 0;
     while (n < len && strchr(set, text[n])) {
-        n++;
-    }
-    return n;
-}
-
-static size_t letters(const char *text, size_t len)
-{
-    size_t n = 0;
-    while (n < len &&
-           ((text[n] >= 'a' && text[n] <= 'z') || (text[n] >= 'A' && text[n] <= 'Z'))) {
         n++;
     }
     return n;
@@ -355,14 +387,14 @@ tern_status ti_moment_parse(int64_t *time_s, const char *text, const ti_moment_a
     return TERN_OK;
 }
 
-void ti_moment_hint(const ti_moment_ask *ask, const char *text, int64_t time_s)
+void ti_moment_note(const ti_moment_ask *ask, const char *text, int64_t time_s)
 {
     char moment[TI_MOMENT_TEXT];
     ti_moment_text(moment, time_s, ask->now_s);
     if (*ask->clock == TI_CLOCK_SKIPPED) {
-        ti_hint("%s: clocks skip '%.40s' on that day: %s is meant", ask->what, text, moment);
+        ti_note("%s: clocks skip '%.40s' on that day: %s is meant", ask->what, text, moment);
     } else if (*ask->clock != TI_CLOCK_ONCE) {
-        ti_hint("%s: clocks show '%.40s' twice on that day: the %s is meant, %s", ask->what,
+        ti_note("%s: clocks show '%.40s' twice on that day: the %s is meant, %s", ask->what,
                 text, *ask->clock == TI_CLOCK_FIRST ? "first" : "second", moment);
     }
 }

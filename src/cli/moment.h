@@ -53,7 +53,10 @@ tern_status ti_moment_parse(int64_t *time_s, const char *text, const ti_moment_a
 
 /* Tells people what clock changes did to `text`, which ask->clock (not NULL) holds; quiet where
  * they did nothing. */
-void ti_moment_hint(const ti_moment_ask *ask, const char *text, int64_t time_s);
+void ti_moment_note(const ti_moment_ask *ask, const char *text, int64_t time_s);
+
+/* Warns when TZ names a time zone that this machine does not know: its words would mean UTC. */
+void ti_zone_check(void);
 
 /* Reads a length of `len` bytes: one or more numbers, each with s, min, m, h, d or w behind
  * it ("90min", "1.5h", "1h30min"), or ISO 8601 ("PT1H30M").

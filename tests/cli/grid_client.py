@@ -101,6 +101,7 @@ problem(E + "bylocation?location=", 400, "location", "location is not set")
 problem(E + "bylocation?location=eastus&location=uksouth", 400, "location", "one location")
 problem(E + "bylocation?location=nowhere", 400, "location", "'nowhere' is not served")
 problem(E + "bylocation?location=../x", 400, "location")
+check("case", get(E + "bylocation?location=EastUS")[0]["location"] == "EastUS")
 problem(E + "bylocation?location=eastus&time=noon", 400, "time", "'noon' is not valid")
 problem(E + "bylocation?location=eastus&toTime=2026-02-05T12:00Z", 400, "time",
         "time must be defined if toTime is defined")
@@ -203,6 +204,8 @@ check("locations", get("/locations")["uksouth"] ==
 text = get("/metrics", 200, "text/plain; version=0.0.4; charset=utf-8").decode()
 check("metrics", 'tern_grid_intensity_grams_per_kwh{zone="US",source="file",'
       'basis="average/life-cycle/location",how="live"} 322\n' in text)
+for name in {line.rsplit(" ", 1)[0] for line in text.splitlines() if line[0] != "#"}:
+    check(f"{name} once", text.count(name + " ") == 1)
 problem("/emissions", 404)
 problem("/", 404)
 status, headers, data = ask("DELETE", E + "bylocation?location=eastus")

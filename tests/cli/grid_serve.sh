@@ -77,7 +77,7 @@ rm serving
 TERN_GRID_BASIS=average/life-cycle/location
 export TERN_GRID_BASIS
 start --file trace.csv --location eastus=file:US --location uksouth=file:UK \
-    --location year=yearly:DE --location down=neso:GB-3 --location moer=watttime:CAISO_NORTH
+    --location again=file:US --location year=yearly:DE --location down=neso:GB-3 --location moer=watttime:CAISO_NORTH
 TERN_CARBON_AWARE_SDK_URL=$url
 python3 "$here/grid_client.py" "$url/" || failed=1
 tern grid history --zone carbon-aware-sdk:eastus --at 2026-02-05T12:12Z --hours 3 --json >out 2>&1
@@ -85,6 +85,41 @@ grep -o '"intensity_mg_kwh":[0-9]*' out | tr -dc '0-9\n' | tr '\n' ' ' >got
 [ "$(cat got)" = "292000 302000 312000 322000 " ] || { cat out; failed=1; }
 tern grid forecast --zone carbon-aware-sdk:eastus --at 2026-02-05T12:12Z --hours 3 --table >out 2>&1
 grep -q '2026-02-05T14:00Z     60 min     302 g/kWh  forecast' out || { cat out; failed=1; }
+
+# Without locations any zone is one, and those of a file are listed; an unknown one is a 400.
+one=$pid
+rm serving
+printf 'time,zone,intensity\n2026-02-05T12:00Z,DE,300\n2026-02-05T12:00Z,FR,40\n' >two.csv
+start --file two.csv
+trap 'kill $service $marginal $one $pid 2>/dev/null; rm -rf "$work"' EXIT
+cat >ask.py <<END
+import sys, urllib.request, urllib.error
+try:
+    with urllib.request.urlopen(sys.argv[1], timeout=float((sys.argv + [20])[2])) as r:
+        print(r.status, r.read().decode())
+except urllib.error.HTTPError as e:
+    print(e.code)
+END
+[ "$(python3 ask.py "$url/locations")" = '200 {"DE":{"latitude":null,"longitude":null,"name":"DE"},"FR":{"latitude":null,"longitude":null,"name":"FR"}}' ] ||
+    { python3 ask.py "$url/locations"; failed=1; }
+[ "$(python3 ask.py "$url/emissions/bylocation?location=nowhere")" = 400 ] ||
+    { echo "FAILED: an unknown zone"; failed=1; }
+kill $pid
+
+# Health is told while all workers wait for a service that hangs.
+rm serving
+TERN_NESO_URL=http://127.0.0.1:$(cat port)/hang/neso
+start --location GB=neso:GB --timeout 2
+trap 'kill $service $marginal $one $pid 2>/dev/null; rm -rf "$work"' EXIT
+for i in 1 2 3 4 5 6; do
+    python3 ask.py "$url/metrics" >/dev/null 2>&1 &
+done
+sleep 1
+[ "$(python3 ask.py "$url/health" 2)" = "200 Healthy" ] ||
+    { echo "FAILED: no health while others wait"; failed=1; }
+kill $pid
+wait $pid
+pid=$one
 
 kill -TERM $pid
 wait $pid

@@ -25,7 +25,7 @@ $ LC_ALL=C ./when --for 2h --by 20:00 --zone DE --file noon.csv --at 2024-06-22T
 > sure       over 99 % that it is cleaner: 200 g/kWh less, give or take 0.0 g/kWh
 > because    waiting 4 h 47 min saves 0.40 kg for each kW
 > basis      average/life-cycle/location
-> from       file, live (that of the file)
+> from       file noon.csv
 > why        its error is that of the keyless forecast, until its own is known
 
 # Nothing to gain; no slack; too late; a deadline of the past.
@@ -72,7 +72,7 @@ $ ./when --for 5h --by tomorrow --interruptible --zone DE --file noon.csv --at 2
 > sure       over 99 % that it is cleaner: 40.0 g/kWh less, give or take 0.0 g/kWh
 > because    2 pieces are cleaner than one
 > basis      average/life-cycle/location
-> from       file, live (that of the file)
+> from       file noon.csv
 > why        its error is that of the keyless forecast, until its own is known
 
 $ ./when --for 5h --by tomorrow --interruptible --overhead 1h --zone DE --file noon.csv --at 2024-06-22T12:00Z | sed -n '/^start/,/^because/p'
@@ -103,11 +103,13 @@ $ printf '%s\n' '{"Date":"2024-06-22T00:00:00Z","Emissions":[' >two.json; for z 
 > zone       B
 > expected   90.0 g/kWh; now in A it would be 300 g/kWh: 70 % less CO2e
 > carbon     0.22 kg CO2e instead of 0.72 kg
+> sure       not known
 > because    B is expected to be cleaner than A
->            how far these forecasts are off is not known: decided by what is expected
+>            how far these forecasts are off is not known: taken as 36 %, so that a gain
+>            of 28.5 g/kWh or more counts
 > basis      average/life-cycle/location
-> from       file, live (that of the file)
-> why        file: it has no usable value of B for that time (0 empty, 0 impossible)
+> from       file two.json
+> why        file: it has values from 2024-06-22T06:00Z to 2024-06-22T12:00Z only
 
 $ tern when --for 2h --by 6h --any-of file:A,yearly:FR --file two.json --at 2024-06-22T06:00Z --basis average/operational/location
 ! tern: yearly: its figures are on the basis average/life-cycle/location, not average/operational/location
@@ -121,7 +123,7 @@ $ { echo time,intensity; awk 'BEGIN { for (i = 0; i < 768; i++) { d = int(i / 24
 > because    waiting would gain 10.0 g/kWh, but forecasts are so far off that less than
 >            22.0 g/kWh cannot be told from nothing (at 60 % confidence): do not wait
 > basis      average/life-cycle/location
-> from       file, live (that of the file)
+> from       file moody.csv
 > why        its error is that of the keyless forecast, until its own is known
 
 $ ./when --for 1h --by 12h --confidence 0 --zone DE --file moody.csv --at 2024-05-31T06:00Z | sed -n '/^start/,/^because/p'
@@ -155,6 +157,7 @@ $ ./when --for 2h --any-of DE,FR --at 2026-11-22T08:00Z --offline --power 100
 > zone       FR
 > expected   56.0 g/kWh; now in DE it would be 381 g/kWh: 85 % less CO2e
 > carbon     11.2 g CO2e instead of 76.2 g
+> sure       not known
 > because    FR is expected to be cleaner than DE
 >            only means of a year are known
 > basis      average/life-cycle/location
@@ -175,8 +178,8 @@ $ ./when --for 2h --by 7d --zone A --file two.json --at 2024-06-22T06:00Z | sed 
 > because    no other start is expected to be cleaner
 >            nothing is known after 14:00: planned until then
 > basis      average/life-cycle/location
-> from       file, live (that of the file)
-> why        file: it has no usable value of A for that time (0 empty, 0 impossible)
+> from       file two.json
+> why        file: it has values from 2024-06-22T06:00Z to 2024-06-22T12:00Z only
 
 $ ./when --for 12h --by 7d --zone A --file two.json --at 2024-06-22T06:00Z | sed -n '/^start/,$p'
 > start      now, Sat 22 Jun 08:00 CEST; ends 20:00
@@ -184,8 +187,8 @@ $ ./when --for 12h --by 7d --zone A --file two.json --at 2024-06-22T06:00Z | sed
 > expected   not known
 > because    A is known until 14:00 only, and the job needs it until 20:00: do not wait
 > basis      average/life-cycle/location
-> from       file, live (that of the file)
-> why        file: it has no usable value of A for that time (0 empty, 0 impossible)
+> from       file two.json
+> why        file: it has values from 2024-06-22T06:00Z to 2024-06-22T12:00Z only
 
 # On the day that has 23 hours, "noon to noon" is one hour less.
 $ TZ=CET-1CEST,M3.5.0,M10.5.0/3 tern when --for 23h --by tomorrow --zone DE --offline --at 2026-03-28T11:00Z | sed -n '/^start/p;/^because/p'
@@ -196,10 +199,45 @@ $ TZ=CET-1CEST,M3.5.0,M10.5.0/3 tern when --for 24h --by tomorrow --zone DE --of
 > start      now, Sat 28 Mar 12:00 CET; ends Sun 29 Mar 13:00
 > because    the deadline cannot be kept: it may end 1 h after it
 
+# On the day that clocks go back, 01:45 comes twice: what is still to come is meant, and told.
+$ printf '%s\n' '#!/bin/sh' 'TZ=GMT0BST,M3.5.0/1,M10.5.0 exec tern when --offline --zone GB --source yearly "$@"' >uk; chmod +x uk; ./uk --for 10min --by 01:45 --at 2024-10-27T00:50Z --json | grep -o '"deadline":"[^"]*"'
+> "deadline":"2024-10-27T01:45:00Z"
+! by: clocks show '01:45' twice on that day: the second is meant, Sun 27 Oct 01:45 GMT
+
+$ ./uk --for 10min --from 01:45 --at 2024-10-27T00:50Z --json | grep -o '"earliest":"[^"]*"'
+> "earliest":"2024-10-27T01:45:00Z"
+! from: clocks show '01:45' twice on that day: the second is meant, Sun 27 Oct 01:45 GMT
+
+$ ./uk --for 10min --by 01:30 --at 2024-03-31T00:30Z --json | grep -o '"deadline":"[^"]*"'
+> "deadline":"2024-03-31T01:00:00Z"
+! by: clocks skip '01:30' on that day: Sun 31 Mar 02:00 BST is meant
+
+# Where no error is known, a small gain is none; a large one counts, and any that is asked for.
+$ printf 'time,intensity\n2024-06-22T06:00Z,300\n2024-06-22T07:00Z,290\n' >small.csv; ./when --for 1h --by 2h --zone DE --file small.csv --at 2024-06-22T06:00Z | sed -n '/^start/p;/^because/,/^basis/p'
+> start      now, Sat 22 Jun 08:00 CEST; ends 09:00
+> because    waiting would gain 10.0 g/kWh, but these forecasts may be so far off that
+>            less than 38.0 g/kWh cannot be told from nothing (at 60 % confidence): do not
+>            wait
+>            how far these forecasts are off is not known: taken as 36 %, so that a gain
+>            of 38.0 g/kWh or more counts
+> basis      average/life-cycle/location
+
+$ sed -i 's/290/200/' small.csv; ./when --for 1h --by 2h --zone DE --file small.csv --at 2024-06-22T06:00Z | sed -n '/^start/p;/^sure/p'
+> start      Sat 22 Jun 09:00 CEST, in 1 h; ends 10:00
+> sure       not known
+
+$ sed -i 's/200/290/' small.csv; ./when --for 1h --by 2h --confidence 0 --zone DE --file small.csv --at 2024-06-22T06:00Z | sed -n '/^start/p'
+> start      Sat 22 Jun 09:00 CEST, in 1 h; ends 10:00
+
+# What is longest is looked at to its end.
+$ { echo time,intensity; awk 'BEGIN { for (i = 0; i < 720; i++) { d = int(i / 24); h = i % 24; printf "2024-05-%02dT%02d:00Z,%d\n", d + 1, h, 200 + h } }'; } >month.csv; ./when --for 14d --by 15d --zone DE --file month.csv --at 2024-05-31T00:00:30Z | grep -c 'is known until'
+> 0
+? 1
+
 # --- JSON: the decision, and all that it was made from
 
 $ ./when --for 1h --by 4h --zone A --file two.json --at 2024-06-22T06:00Z --power 450 --json
-> {"schema":"tern.when/1","now":"2024-06-22T06:00:00Z","job":{"id":0,"earliest":"2024-06-22T06:00:00Z","deadline":"2024-06-22T10:00:00Z","durations":[{"duration_s":3600,"weight":1}],"interruptible":false,"min_slice_s":0,"overhead_s":0,"band_permille":0,"confidence_permille":600,"power_uw":450000000},"decision":{"wait":false,"zone":"A","start":"2024-06-22T06:00:00Z","end":"2024-06-22T07:00:00Z","slices":[{"start":"2024-06-22T06:00:00Z","length_s":3600}],"cost":{"mean_mg_kwh":300000,"co2_ug_per_kw":300000000},"now":{"mean_mg_kwh":300000,"co2_ug_per_kw":300000000},"gain_ug_per_kw":0,"co2_ug":135000000,"now_co2_ug":135000000,"saved_ug":0,"reasons":[{"code":"now-is-best","a":0,"b":0,"text":"no other start is expected to be cleaner"}]},"zones":[{"zone":"A","source":"file","basis":"average/life-cycle/location","how":"live","why":"file: it has no usable value of A for that time (0 empty, 0 impossible)","place":"two.json","licence":"that of the file","obtained":"2024-06-22T06:00:00Z","issued":"2024-06-22T06:00:00Z","estimated":0,"none":0,"refused":0,"slots":[{"start":"2024-06-22T06:00:00Z","end":"2024-06-22T07:00:00Z","kind":"forecast","intensity_mg_kwh":300000},{"start":"2024-06-22T07:00:00Z","end":"2024-06-22T08:00:00Z","kind":"forecast","intensity_mg_kwh":300000},{"start":"2024-06-22T08:00:00Z","end":"2024-06-22T09:00:00Z","kind":"forecast","intensity_mg_kwh":300000},{"start":"2024-06-22T09:00:00Z","end":"2024-06-22T10:00:00Z","kind":"forecast","intensity_mg_kwh":300000}]}]}
+> {"schema":"tern.when/1","now":"2024-06-22T06:00:00Z","job":{"id":0,"earliest":"2024-06-22T06:00:00Z","deadline":"2024-06-22T10:00:00Z","durations":[{"duration_s":3600,"weight":1}],"interruptible":false,"min_slice_s":0,"overhead_s":0,"band_permille":0,"confidence_permille":600,"power_uw":450000000},"decision":{"wait":false,"zone":"A","start":"2024-06-22T06:00:00Z","end":"2024-06-22T07:00:00Z","slices":[{"start":"2024-06-22T06:00:00Z","length_s":3600}],"cost":{"mean_mg_kwh":300000,"co2_ug_per_kw":300000000},"now":{"mean_mg_kwh":300000,"co2_ug_per_kw":300000000},"gain_ug_per_kw":0,"co2_ug":135000000,"now_co2_ug":135000000,"saved_ug":0,"reasons":[{"code":"now-is-best","a":0,"b":0,"text":"no other start is expected to be cleaner"}]},"zones":[{"zone":"A","source":"file","basis":"average/life-cycle/location","how":"live","why":"file: it has values from 2024-06-22T06:00Z to 2024-06-22T12:00Z only","place":"two.json","licence":"that of the file","obtained":"2024-06-22T06:00:00Z","issued":"2024-06-22T06:00:00Z","estimated":0,"none":0,"refused":0,"slots":[{"start":"2024-06-22T06:00:00Z","end":"2024-06-22T07:00:00Z","kind":"forecast","intensity_mg_kwh":300000},{"start":"2024-06-22T07:00:00Z","end":"2024-06-22T08:00:00Z","kind":"forecast","intensity_mg_kwh":300000},{"start":"2024-06-22T08:00:00Z","end":"2024-06-22T09:00:00Z","kind":"forecast","intensity_mg_kwh":300000},{"start":"2024-06-22T09:00:00Z","end":"2024-06-22T10:00:00Z","kind":"forecast","intensity_mg_kwh":300000}]}]}
 
 # --- slips
 
@@ -220,12 +258,20 @@ $ ./when --zone DE --for 30d
 ? 4
 
 $ ./when --zone DE --for 2h --by sometime
-! tern: time: by: 'sometime' is not as 18:00, 'tomorrow 9:00', 12h or 2026-01-31T12:00Z
+! tern: time: by: 'sometime' is not as 18:00, 6pm, noon, midnight, 'tomorrow 9:00', 'fri 9:00', 12h or 2026-01-31T12:00Z
 ? 2
 
 $ ./when --zone DE --for 2h --from 'today 00:00' --at 2024-06-22T06:00Z
 ! tern: when: from: today 00:00 is over
 ? 2
+
+$ ./when --zone DE --for 2h --power 0
+! tern: when: power: work draws more than 0 W
+? 2
+
+$ TZ=Nonsense tern when --zone DE --for 2h --offline --at 2024-06-22T06:00Z | sed -n '/^start/p'
+>~ start      now, Sat 22 Jun 06:00 *; ends 08:00
+! tern: warning: TZ: this machine knows no time zone 'Nonsense': times are UTC
 
 $ ./when --zone DE --for 2h --power 5hp
 ! tern: carbon: power: '5hp' is not a number of at most 18 digits
@@ -236,8 +282,8 @@ $ ./when --zone DE --for 2h --overhead 5min
 ? 2
 
 $ ./when --for 2h
-! tern: grid: which zone?
-! hint: --zone CODE, TERN_ZONE or the file tern/zone in $XDG_CONFIG_HOME says it
+! tern: grid: in which zone is this machine? (--zone DE)
+!~ hint: 'tern grid zones WORD' finds its code; a line in '*/.config/tern/zone' says it for all commands
 ? 2
 
 $ ./when --for 2h --zone Atlantis --offline

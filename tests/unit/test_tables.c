@@ -238,6 +238,45 @@ static void gaps_stay_gaps(void **state)
     assert_int_equal(feed.slots[1].kind, TI_SLOT_FORECAST);
 }
 
+static tern_status csv_of(const char *zone, const char *text)
+{
+    begin(zone, whole);
+    return done(ti_parse_csv(&feed, text, strlen(text), NULL, &err));
+}
+
+static void a_column_of_zones(void **state)
+{
+    static const char *const two =
+        "time,Zone,intensity\n2026-01-01T00:00Z,DE,400\n"
+        "2026-01-01T00:00Z,South Wales,50\n2026-01-01T01:00Z,DE,300\n";
+    static const char *const maps =
+        "Datetime (UTC),Country,Zone name,Zone id,Carbon intensity gCO2eq/kWh (Life cycle)\n"
+        "2026-01-01 00:00:00,Germany,Germany,DE,400\n2026-01-01 00:00:00,France,France,FR,50\n";
+    ti_buf zones = {0};
+    (void)state;
+    assert_int_equal(csv_of("DE", two), TERN_OK);
+    assert_int_equal(feed.series.n, 2);
+    slot_is(1, JAN_1 + 3600, 3600, 300000);
+    assert_int_equal(csv_of("south-wales", two), TERN_OK);
+    assert_int_equal(feed.series.n, 1);
+    slot_is(0, JAN_1, 3600, 50000);
+    assert_int_equal(csv_of("D", two), TERN_OK);
+    assert_int_equal(feed.series.n, 0);
+    assert_int_equal(csv_of("FR", maps), TERN_OK); /* the code, not the name */
+    slot_is(0, JAN_1, 3600, 50000);
+    assert_int_equal(ti_parse_csv_zones(&zones, two, strlen(two), &err), TERN_OK);
+    assert_string_equal(zones.data, "DE\nSouth-Wales\n");
+    ti_buf_clear(&zones);
+    assert_int_equal(ti_parse_csv_zones(&zones, "time,intensity\n1,2\n", 19, &err), TERN_OK);
+    assert_int_equal(zones.len, 0);
+    ti_buf_free(&zones);
+    /* Infinite is a value that cannot be true, not a damaged table. */
+    assert_int_equal(csv_of("DE", "time,ci\n2026-01-01T00:00Z,-inf\n2026-01-01T01:00Z,7\n"),
+                     TERN_OK);
+    assert_int_equal(feed.n_refused, 1);
+    assert_int_equal(feed.series.n, 1);
+}
+
 static void tables_that_are_refused(void **state)
 {
     static const char *const bad[] = {
@@ -382,6 +421,7 @@ int main(void)
         cmocka_unit_test(areas_have_valid_codes),
         cmocka_unit_test(tables_in_their_dialects),
         cmocka_unit_test(gaps_stay_gaps),
+        cmocka_unit_test(a_column_of_zones),
         cmocka_unit_test(tables_that_are_refused),
         cmocka_unit_test(yearly_files),
         cmocka_unit_test(moments_and_lengths),
