@@ -138,12 +138,20 @@ static void add_json(ti_buf *json, uint64_t index, const ti_receipt *r)
     ti_json_open(json, NULL, '{');
     ti_json_uint(json, "index", index);
     ti_json_str(json, "receipt_id", r->id);
-    add_hex(json, "model_sha256", r->model.sha256);
-    ti_json_str(json, "model_name", r->model.name);
+    if (r->is_job) {
+        ti_json_uint(json, "job", r->job.number);
+        ti_json_str(json, "state", r->job.state);
+        ti_json_uint(json, "exit_code", r->job.exit_code);
+    } else {
+        add_hex(json, "model_sha256", r->model.sha256);
+        ti_json_str(json, "model_name", r->model.name);
+    }
     add_hex(json, "output_sha256", r->output.sha256);
     ti_json_uint(json, "ended_unix_ms", r->time.ended_unix_ms);
-    ti_json_uint(json, "input_tokens", r->work.input_tokens);
-    ti_json_uint(json, "output_tokens", r->work.output_tokens);
+    if (!r->is_job) {
+        ti_json_uint(json, "input_tokens", r->work.input_tokens);
+        ti_json_uint(json, "output_tokens", r->work.output_tokens);
+    }
     if (r->has_energy) {
         ti_json_uint(json, "energy_uj", r->energy.energy_uj);
         ti_json_uint(json, "idle_uj", r->energy.idle_uj);
@@ -169,9 +177,13 @@ static tern_status show(void *user, uint64_t index, const ti_receipt *r, tern_er
         add_json(s->json, index, r);
         return TERN_OK;
     }
-    ti_printf("%llu %s %s %llu tokens", (unsigned long long)index, r->id,
-              ti_stamp_text(when, (int64_t)(r->time.ended_unix_ms / MS)),
-              (unsigned long long)r->work.output_tokens);
+    ti_printf("%llu %s %s ", (unsigned long long)index, r->id,
+              ti_stamp_text(when, (int64_t)(r->time.ended_unix_ms / MS)));
+    if (r->is_job) {
+        ti_printf("%s", r->job.state);
+    } else {
+        ti_printf("%llu tokens", (unsigned long long)r->work.output_tokens);
+    }
     if (r->has_energy) {
         ti_printf(", %s %s", ti_joules_text(joules, r->energy.energy_uj),
                   ti_receipt_evidence_name(r->energy.evidence));
@@ -239,8 +251,9 @@ const ti_command ti_cmd_log_query = {
     .name = "log query",
     .summary = "find receipts in a log",
     .description =
-        "Prints the receipts in a log for which everything that is asked holds: the index of "
-        "the entry, the receipt's id, when the answer ended, and what it took.  An index "
+        "Prints the receipts in a log, of answers and of jobs, for which everything that is "
+        "asked holds: the index of the entry, the receipt's id, when it ended, and what it "
+        "took.  An index "
         "(SQLite) makes that fast; it is kept up to date by itself, and each receipt that is "
         "found is read from the log and checked against the signed root.\n\n"
         "That a receipt is in a log says nothing about who signed it: 'tern verify' does.",

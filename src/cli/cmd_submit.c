@@ -51,8 +51,7 @@ static const ti_opt opts[] = {
     {.type = TI_OPT_STR,
      .name = "zone",
      .metavar = "ZONE",
-     .help = "which grid, or SOURCE:ZONE; keys and files of sources as 'tern grid' takes them "
-             "from the environment",
+     .help = "which grid, or SOURCE:ZONE",
      .fallback =
          "TERN_ZONE, else the file tern/zone in $XDG_CONFIG_HOME; none: it starts at once",
      .offset = offsetof(ti_submit_args, zone)},
@@ -115,6 +114,8 @@ static const ti_opt opts[] = {
      .name = "json",
      .help = "print one JSON document, schema tern.jobs/1",
      .offset = offsetof(ti_submit_args, json)},
+    {.help = "Forecasts: kept with the job, for who plans and counts it later"},
+    TI_OPTS_DESK(ti_submit_args, desk),
     {0},
 };
 
@@ -223,6 +224,10 @@ static tern_status read_job(ti_job *job, const ti_submit_args *args, const ti_op
     if (args->via != TI_SUBMIT_JOBD && args->interruptible) {
         return ti_fail(err, TERN_USAGE, "submit", TI_NO_OFFSET,
                        "only jobd suspends jobs: --interruptible is for it alone");
+    }
+    if (args->desk.at) {
+        return ti_fail(err, TERN_USAGE, "submit", TI_NO_OFFSET,
+                       "jobs go by the clock, not --at");
     }
     TI_TRY(read_lengths(job, args, err));
     TI_TRY(read_times(job, args, err));

@@ -21,6 +21,8 @@
 #include "ledger/log.h"
 #include "ledger/receipt.h"
 
+_Static_assert(sizeof TI_JOB_PREDICATE == sizeof TI_PREDICATE_JOB, "one type of predicate");
+
 /* --- what it wrote --------------------------------------------------------------------------
  */
 
@@ -105,15 +107,18 @@ static tern_status sum_output(ti_job_output *out, const char *queue, int64_t id,
 /* --- the command ----------------------------------------------------------------------------
  */
 
-/* The salt that was kept, if the file is whole. */
-static bool read_salt(uint8_t salt[TI_JOB_SALT], const char *text, size_t len)
+bool ti_job_words_read(uint8_t salt[TI_JOB_SALT], ti_job *job, char *text, size_t len)
 {
-    size_t n = 0;
+    size_t n = 0, at = sizeof TI_JOB_WORDS + 2 * TI_JOB_SALT + 1;
     const char *hex = text + sizeof TI_JOB_WORDS;
-    return len > sizeof TI_JOB_WORDS + 2 * TI_JOB_SALT &&
-           memcmp(text, TI_JOB_WORDS, sizeof TI_JOB_WORDS) == 0 &&
-           sodium_hex2bin(salt, TI_JOB_SALT, hex, 2 * TI_JOB_SALT, NULL, &n, NULL) == 0 &&
-           n == TI_JOB_SALT && hex[2 * TI_JOB_SALT] == '\0';
+    if (len <= at || memcmp(text, TI_JOB_WORDS, sizeof TI_JOB_WORDS) != 0 ||
+        sodium_hex2bin(salt, TI_JOB_SALT, hex, (size_t)2 * TI_JOB_SALT, NULL, &n, NULL) != 0 ||
+        n != TI_JOB_SALT || text[at - 1] != '\0' || text[len - 1] != '\0') {
+        return false;
+    }
+    job->command = text + at;
+    job->command_len = len - at;
+    return true;
 }
 
 /* The commitment of its words.  Salt and words are kept beside the receipt, for who is to be
@@ -125,10 +130,11 @@ static tern_status commit(char hex[TI_SHA256_HEX + 1], const char *queue, const 
     char salt_hex[2 * TI_JOB_SALT + 1], *path, *old = NULL;
     size_t len = 0;
     ti_buf text = {0};
+    ti_job kept = {0};
     TI_TRY(ti_queue_path(&path, queue, job->id, "words", err));
     bool there = ti_read_file(&old, &len, path, TI_JOB_COMMAND_MAX + 256, NULL) == TERN_OK &&
-                 read_salt(salt, old, len);
-    free(old);
+                 ti_job_words_read(salt, &kept, old, len);
+    free(old); /* the words were in it */
     tern_status status = TERN_OK;
     if (!there) {
         randombytes_buf(salt, sizeof salt);

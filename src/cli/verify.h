@@ -47,6 +47,11 @@ tern_status ti_verify_signature(ti_checks *checks, ti_receipt *receipt, const ch
                                 size_t len, const ti_opt_list *keys, bool any_key,
                                 tern_err *err);
 
+/* What can be checked of a job's receipt, whose signature is checked: what it wrote, its
+ * command, and its grams, by what lies beside `file`. */
+tern_status ti_verify_job(ti_checks *checks, const ti_receipt *receipt, const char *file,
+                          const ti_verify_args *args, tern_err *err);
+
 /* The entry is in a log: by a proof in a file, or in a directory. */
 tern_status ti_verify_logged(ti_checks *checks, const char *entry, size_t len,
                              const ti_verify_args *args, tern_err *err);

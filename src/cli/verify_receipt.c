@@ -104,34 +104,48 @@ static void describe(ti_checks *checks, const ti_receipt *r)
     }
 }
 
-tern_status ti_verify_signature(ti_checks *checks, ti_receipt *receipt, const char *text,
-                                size_t len, const ti_opt_list *keys, bool any_key,
-                                tern_err *err)
+/* Reads an envelope and checks its signature; free *envelope also on failure. */
+static tern_status open_envelope(ti_dsse *envelope, ti_checks *checks, const char *text,
+                                 size_t len, const ti_opt_list *keys, bool any_key,
+                                 tern_err *err)
 {
-    ti_dsse envelope = {0};
     keyring *ring = calloc(1, sizeof *ring);
     if (!ring) {
         return ti_fail_nomem(err, "verify", sizeof *ring, "keys");
     }
-    tern_status status = ti_dsse_parse(&envelope, text, len, err);
-    if (status == TERN_OK && strcmp(envelope.type, TI_PAYLOAD_TYPE) != 0) {
+    tern_status status = ti_dsse_parse(envelope, text, len, err);
+    if (status == TERN_OK && strcmp(envelope->type, TI_PAYLOAD_TYPE) != 0) {
         status = ti_fail(err, TERN_UNSUPPORTED, "verify", TI_NO_OFFSET,
-                         "payload is '%.80s', no in-toto statement", envelope.type);
+                         "payload is '%.80s', no in-toto statement", envelope->type);
     }
     if (status == TERN_OK) {
         status = trusted(ring, keys, err);
     }
     if (status == TERN_OK) {
-        status = check_signature(checks, &envelope, ring, any_key, err);
+        status = check_signature(checks, envelope, ring, any_key, err);
     }
+    free(ring);
+    return status;
+}
+
+static tern_status read_answer(ti_receipt *receipt, ti_checks *checks, const ti_dsse *envelope,
+                               tern_err *err)
+{
+    TI_TRY(ti_receipt_read(receipt, (const char *)envelope->payload, envelope->len, err));
+    describe(checks, receipt);
+    return TERN_OK;
+}
+
+tern_status ti_verify_signature(ti_checks *checks, ti_receipt *receipt, const char *text,
+                                size_t len, const ti_opt_list *keys, bool any_key,
+                                tern_err *err)
+{
+    ti_dsse envelope = {0};
+    tern_status status = open_envelope(&envelope, checks, text, len, keys, any_key, err);
     if (status == TERN_OK) {
-        status = ti_receipt_read(receipt, (const char *)envelope.payload, envelope.len, err);
-    }
-    if (status == TERN_OK) {
-        describe(checks, receipt);
+        status = read_answer(receipt, checks, &envelope, err);
     }
     ti_dsse_free(&envelope);
-    free(ring);
     return status;
 }
 
@@ -164,8 +178,19 @@ tern_status ti_verify_receipt(ti_checks *checks, ti_receipt *receipt, const char
                               size_t len, const char *file, const ti_verify_args *args,
                               tern_err *err)
 {
-    TI_TRY(ti_verify_signature(checks, receipt, text, len, &args->keys, args->any_key, err));
-    TI_TRY(check_output(checks, receipt, args->output, err));
+    ti_dsse envelope = {0};
+    tern_status status =
+        open_envelope(&envelope, checks, text, len, &args->keys, args->any_key, err);
+    if (status == TERN_OK) {
+        status =
+            ti_receipt_read_job(receipt, (const char *)envelope.payload, envelope.len, err);
+        status =
+            status == TERN_UNSUPPORTED ? read_answer(receipt, checks, &envelope, err) : status;
+    }
+    ti_dsse_free(&envelope);
+    TI_TRY(status);
+    TI_TRY(receipt->is_job ? ti_verify_job(checks, receipt, file, args, err)
+                           : check_output(checks, receipt, args->output, err));
     TI_TRY(ti_verify_logged(checks, text, len, args, err));
     return args->rerun ? ti_rerun(checks, receipt, file, &args->again, err) : TERN_OK;
 }

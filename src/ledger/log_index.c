@@ -17,7 +17,7 @@
 #include "ledger/log_index_parts.h"
 
 /* FILE.sum: magic, u64 entries, root of the tree, SHA-256 of FILE; little-endian. */
-static const char magic[] = "ternidx1";
+static const char magic[] = "ternidx2"; /* 1 had no receipts of jobs */
 enum {
     MAGIC = sizeof magic - 1,
     AT_ROOT = MAGIC + 8,
@@ -80,6 +80,10 @@ static tern_status read_receipt(ti_receipt *out, bool *is, const char *entry, si
     }
     if (strcmp(envelope.type, TI_PAYLOAD_TYPE) == 0) {
         status = ti_receipt_read(out, (const char *)envelope.payload, envelope.len, err);
+        if (status == TERN_UNSUPPORTED) {
+            status =
+                ti_receipt_read_job(out, (const char *)envelope.payload, envelope.len, err);
+        }
         *is = status == TERN_OK;
     }
     ti_dsse_free(&envelope);
@@ -122,6 +126,11 @@ static tern_status look(log_index *x, tern_err *err)
     }
     ssize_t n = read(fd, sum, sizeof sum);
     close(fd);
+    x->report.why = "it was of another version";
+    if (n == SUM_BYTES && memcmp(sum, magic, MAGIC - 1) == 0 &&
+        memcmp(sum, magic, MAGIC) != 0) {
+        return TERN_OK;
+    }
     x->report.why = "it was damaged";
     if (n != SUM_BYTES || memcmp(sum, magic, MAGIC) != 0 || !hash_file(digest, x->opts->file) ||
         memcmp(digest, sum + AT_DIGEST, sizeof digest) != 0) {

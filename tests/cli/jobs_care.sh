@@ -1,0 +1,235 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# What a queue is spared: a daemon in another environment, or killed while a job is suspended;
+# keepers of other machines; schedulers that fail; receipts that cannot be logged or checked.
+# TERN_BUILD as for all tests.
+set -u
+PATH=$TERN_BUILD:$PATH
+work=$(mktemp -d)
+daemon=
+finish()
+{
+    [ -z "$daemon" ] || kill -9 "$daemon" 2>/dev/null
+    for pid in $(sed -n 's/.*"keeper":{"pid":\([0-9]*\).*/\1/p' "$work"/queue/*/status.* 2>/dev/null); do
+        grep -qs "$work" "/proc/$pid/cmdline" && kill -TERM "$pid"
+    done
+    rm -rf "$work"
+}
+trap finish EXIT
+cd "$work" || exit 1
+HOME=$work TERN_JOBS=$work/queue TERN_CACHE=$work/cache TZ=UTC TERN_STATE=$work/state
+export PATH HOME TERN_JOBS TERN_CACHE TZ TERN_STATE
+unset TERN_ZONE XDG_DATA_HOME XDG_CONFIG_HOME TERN_GRID_FILE TERN_GRID_BASIS TERN_LOG
+bad=0
+
+fault()
+{
+    echo "$1"
+    bad=1
+}
+field()
+{
+    tern queue --all --json 2>/dev/null | sed 's/{"id":/\n"id":/g' | grep "^\"id\":$1," |
+        sed -n "s/.*\"$2\":\"\{0,1\}\([^,\"}]*\).*/\1/p"
+}
+is()
+{
+    [ "$(field "$1" state)" = "$2" ]
+}
+# within SECONDS COMMAND...
+within()
+{
+    tries=$(($1 * 10))
+    shift
+    until "$@" || [ $tries -le 0 ]; do
+        tries=$((tries - 1))
+        sleep 0.1
+    done
+    [ $tries -gt 0 ]
+}
+# grid FILE STEP EDGE: slots of STEP seconds around now, dirty (400) until EDGE seconds from now,
+# then clean (100).
+now=$(date +%s)
+grid()
+{
+    t=$((now - 7200 - now % $2))
+    seq -f @%.0f $t "$2" $((now + 10800)) >times
+    {
+        echo datetime,carbon_intensity
+        date -u -f times +%Y-%m-%dT%H:%M:%SZ,%s |
+            awk -F, -v edge=$((now + $3)) '{ print $1 "," ($2 < edge ? 400 : 100) }'
+    } >"$1"
+}
+
+# --- where intensities come from is kept with the job -------------------------------------------
+
+# By a variable and by an option, both relative; the daemon knows neither, and is elsewhere.
+mkdir here
+grid here/env.csv 5 -7200
+grid here/opt.csv 5 -7200
+in_here()
+{
+    (cd here && TERN_GRID_BASIS=average/life-cycle/location TERN_ELECTRICITYMAPS_KEY=a-secret-key "$@")
+}
+begin()
+{
+    (cd / && exec tern jobd --foreground --parallel 0 2>>"$work/said") &
+    daemon=$!
+    within 5 test -p queue/wake || fault "no daemon"
+}
+loop='while [ ! -e stop ]; do echo tick; sleep 0.05; done'
+TERN_GRID_FILE=env.csv in_here tern submit --no-daemon --for 30min --by 2h --zone file:XX --interruptible \
+    --shell "$loop" >/dev/null 2>&1 || fault "not submitted"
+in_here tern submit --no-daemon --for 30min --by 2h --zone file:XX --file opt.csv --interruptible \
+    --shell "$loop" >/dev/null 2>&1 || fault "not submitted"
+tern queue --json 2>warning | grep -q '"daemon":false' || fault "a daemon that is not there"
+grep -q 'no daemon serves this queue' warning || fault "no word of the daemon: $(cat warning)"
+grep -aq a-secret-key queue/queue.db* && fault "a key is in the queue"
+begin
+within 5 is 1 running || fault "job 1 is $(field 1 state)"
+within 5 is 2 running || fault "job 2 is $(field 2 state)"
+tern queue --json 2>warning | grep -q '"daemon":true' || fault "the daemon is not seen"
+[ -s warning ] && fault "warned: $(cat warning)"
+kill "$daemon"
+wait "$daemon" 2>/dev/null
+grid here/env.csv 5 3600
+grid here/opt.csv 5 3600
+begin
+within 5 is 1 suspended || fault "job 1 was planned without its variables: $(field 1 state)"
+within 5 is 2 suspended || fault "job 2 was planned without its options: $(field 2 state)"
+
+# --- a keeper is told when it must go on, and does so by itself ---------------------------------
+
+keeper=$(sed -n 's/.*"keeper":{"pid":\([0-9]*\).*/\1/p' queue/1/status.1)
+tr '\0' ' ' <"/proc/$keeper/cmdline" | grep -q -- '--end-by [0-9]* --length 1800' ||
+    fault "the keeper does not know its deadline"
+kill -9 "$daemon"
+wait "$daemon" 2>/dev/null
+daemon=
+tern submit --no-daemon --for 1s --by 1h --shell "$loop" >/dev/null 2>&1
+tern jobd --keep 3 --end-by $(($(date +%s) + 8)) --length 1 2>>said &
+keeper=$!
+within 5 test -s queue/3/out || fault "job 3 does not run"
+kill -TSTP $keeper
+within 2 grep -qs '"suspended":true' queue/3/status.1 || fault "job 3 is not suspended"
+ticks=$(wc -l <queue/3/out)
+within 5 grep -qs '"suspended":false' queue/3/status.1 || fault "job 3 stays suspended past its time"
+sleep 0.3
+[ "$(wc -l <queue/3/out)" -gt "$ticks" ] || fault "job 3 did not go on"
+touch here/stop stop
+wait $keeper
+for id in 1 2; do # woken by hand: no daemon is there
+    kill -CONT "$(sed -n 's/.*"keeper":{"pid":\([0-9]*\).*/\1/p' queue/$id/status.1)"
+    within 5 grep -qs '"ended":true' queue/$id/status.1 || fault "job $id does not end"
+done
+
+# One that runs is ended without a daemon.
+tern submit --no-daemon --for 1s --by 1h -- sleep 77 >/dev/null 2>&1
+tern jobd --once 2>>said
+within 5 test -e queue/4/status.1 || fault "job 4 does not run"
+tern cancel 4 || fault "not cancelled"
+within 5 grep -qs '"ended":true' queue/4/status.1 || fault "job 4 runs on"
+tern jobd --once 2>>said
+within 5 is 4 cancelled || fault "job 4 is $(field 4 state)"
+
+# --- what happened is what has ended ------------------------------------------------------------
+
+grid here/hours.csv 3600 -7200
+in_here tern submit --no-daemon --for 1s --by 1h --zone file:XX --file hours.csv -- true >/dev/null 2>&1
+tern jobd --until-idle --foreground 2>>said &
+daemon=$!
+within 5 is 5 done || fault "job 5 is $(field 5 state)"
+tern report 5 >report 2>/dev/null
+kill $daemon
+wait $daemon 2>/dev/null
+daemon=
+case $(field 5 final) in
+    true) fault "the hour of job 5 is under way, and its grams are final" ;;
+esac
+# The figures are stored before they are logged: what is logged later is the same.
+tern log init -q --lock-store locks log >/dev/null || exit 1
+mv locks away
+cannot_log()
+{
+    TERN_LOG=$work/log tern report 1 >/dev/null 2>warning
+    grep -q 'job 1 is not counted' warning
+}
+within 7 cannot_log || fault "a log that cannot be written: $(cat warning)"
+mean=$(field 1 mean_mg_kwh)
+[ "$(field 1 final)" = true ] || fault "job 1 is not counted"
+mv away locks
+grid here/env.csv 5 7200
+rm queue/1/receipt.json
+TERN_LOG=$work/log tern report 1 >/dev/null 2>warning || fault "$(cat warning)"
+[ "$(field 1 mean_mg_kwh)" = "$mean" ] || fault "job 1 was counted twice: $mean, $(field 1 mean_mg_kwh)"
+[ "$(field 1 log_index)" ] || fault "job 1 is not logged"
+[ -e queue/5/spec ] || fault "the environment of job 5, which is not counted, is gone"
+[ ! -e queue/1/spec ] || fault "the environment of job 1 is kept"
+
+# --- receipts are checked and found, and do not tell the command --------------------------------
+
+tern verify queue/1/receipt.json >checks || fault "$(cat checks)"
+for line in 'signature *ok' 'statement *ok  *job 1: done' 'output *ok' 'command *ok .*while' 'carbon *ok'; do
+    grep -q "$line" checks || fault "no '$line': $(cat checks)"
+done
+sed 's/.*"payload":"\([^"]*\)".*/\1/' queue/1/receipt.json | base64 -d >statement
+grep -q tick statement && fault "the command is in the receipt"
+mkdir alone
+cp queue/1/receipt.json alone
+tern verify alone/receipt.json --output queue/1/out --log log >checks || fault "$(cat checks)"
+grep -q 'command *open' checks && grep -q 'inclusion *ok' checks || fault "$(cat checks)"
+tern verify alone/receipt.json --output here/env.csv >/dev/null && fault "another output"
+{ cat queue/1/words && printf 'x\0'; } >alone/words
+tern verify alone/receipt.json >checks && fault "another command"
+tern verify --rerun queue/1/receipt.json 2>/dev/null && fault "a job is not run again"
+at=$(field 1 log_index)
+tern log query log 2>/dev/null | grep -q "^$at .* done, " || fault "not found: $(tern log query log 2>&1)"
+tern log query log --json 2>/dev/null | grep -q '"job":1,"state":"done"' || fault "$(tern log query log --json)"
+
+# --- systemd, with a systemctl of our own -------------------------------------------------------
+
+mkdir bin
+printf '#!/bin/sh\necho "$*" >>"$HOME/called"\n[ ! -e "$HOME/broken" ]\n' >bin/systemctl
+chmod +x bin/systemctl
+PATH=$work/bin:$PATH
+unit=.config/systemd/user/tern-jobd-$(printf %s "$(realpath queue)" | sha256sum | cut -c1-8).service
+tern jobd --install --parallel 3 2>/dev/null || fault "not installed"
+grep -qx "ExecStart=\"$(realpath "$TERN_BUILD/tern")\" jobd --foreground --parallel 3 --queue \"$(realpath queue)\"" "$unit" ||
+    fault "the unit: $(cat "$unit")"
+grep -q -- "enable ${unit##*/}" called || fault "not enabled: $(cat called)"
+if command -v systemd-analyze >/dev/null; then
+    ! systemd-analyze verify --user --man=no "$PWD/$unit" 2>&1 | grep tern-jobd || fault "systemd does not take the unit"
+else
+    echo "SKIPPED a part: systemd-analyze is not there"
+fi
+tern jobd --uninstall || fault "not uninstalled"
+[ ! -e "$unit" ] || fault "the unit stays"
+tern jobd --uninstall 2>/dev/null && fault "uninstalled twice"
+touch broken
+tern jobd --install 2>/dev/null && fault "installed by a broken systemctl"
+[ ! -e "$unit" ] || fault "a unit that does not run stays"
+# What cannot be handed over leaves nothing.
+tern submit --via systemd --for 1s --by 1h -- true >/dev/null 2>&1 && fault "submitted"
+[ "$(field 6 state)" = "" ] && [ ! -e queue/6 ] || fault "job 6 is $(field 6 state)"
+rm broken
+# A keeper that died before its first word; one on another machine.
+for id in 7 8; do
+    tern submit --via systemd --for 1s --by 1h -- true >/dev/null 2>&1 || fault "not submitted"
+done
+cp queue/1/mark.1 queue/7/mark.1
+awk '{ print $1, $2, "00000000-0000-0000-0000-000000000000", "other/00000000000000000000000000000000" }' \
+    queue/1/mark.1 >queue/8/mark.1
+is 7 interrupted || fault "job 7, whose keeper is gone, is $(field 7 state)"
+is 8 running || fault "job 8, on another machine, is $(field 8 state)"
+
+# --- old jobs -----------------------------------------------------------------------------------
+
+tern report >/dev/null 2>&1
+tern queue prune >answer || fault "not pruned"
+grep -qx 'removed 0 jobs' answer || fault "$(cat answer)"
+tern queue prune --older 1s >/dev/null || fault "not pruned"
+[ "$(field 1 state)" = "" ] && [ ! -e queue/1 ] || fault "job 1 is there"
+is 5 done && is 8 running || fault "what is not counted, or not over, was removed"
+tern submit --no-daemon --for 1s --by 1h -- true 2>/dev/null | grep -q 'job 9 ' || fault "a number was given again"
+[ $bad -eq 0 ] || cat said
+exit $bad
