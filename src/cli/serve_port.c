@@ -168,6 +168,10 @@ static tern_status port_receipt(void *user, char id[TI_RECEIPT_ID + 1], const ti
     ti_serve_port *p = user;
     ti_receipt_job job = {.args = p->receipt_args, .wanted = true, .model_path = p->path};
     size_t n = a->n_prompt + a->n_output;
+    if (a->bound) { /* a receipt would say less than what was asked */
+        id[0] = '\0';
+        return TERN_OK;
+    }
     tern_token *tokens = ti_calloc(n, sizeof *tokens);
     if (!tokens) {
         return ti_fail_nomem(err, "serve", n * sizeof *tokens, "tokens");

@@ -40,6 +40,8 @@ riscv64-unknown-elf-gcc gcc-riscv64-unknown-elf
 /usr/aarch64-linux-gnu/include/stdio.h libc6-dev-arm64-cross
 qemu-aarch64-static qemu-user-static
 go golang-go
+node nodejs
+npm npm
 strace strace
 /usr/share/gocode/src/golang.org/x/mod golang-golang-x-mod-dev
 /usr/lib/python3/dist-packages/torch python3-torch
