@@ -268,6 +268,51 @@ static void measure_meter(int with_net)
     }
 }
 
+/* The watch and the level, with the readings of measure_meter(). */
+static void measure_watch(void)
+{
+    static struct tern_edge_watch watch;
+    static struct tern_edge_level level;
+    static const struct tern_edge_watch_config config = {
+        .max_value = 1000000, .threshold = 2000, .warm_up = 336};
+    if (!tern_edge_watch_init(&watch, &config)) {
+        fault("watch");
+    }
+    struct seeded seeded = {99};
+    struct tern_edge_watch_result result;
+    uint32_t most = 0, total = 0, most_level = 0, hash = 2166136261u;
+    const uint32_t n = 1000;
+    size_t stack = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        const uint32_t noise = seeded_next(&seeded);
+        const int32_t value = (int32_t)(200 + (i % 24 > 6 ? 900 : 0) + noise % 300 +
+                                        (noise >> 8 & 127 ? 0 : 20000));
+        if (i == 500) {
+            board_stack_paint();
+        }
+        uint32_t from = board_count();
+        tern_edge_watch_step(&watch, 1700000000u + 3600u * i, value, &result);
+        uint32_t count = board_count() - from - overhead;
+        if (i == 500) {
+            stack = board_stack_used();
+        }
+        most = count > most ? count : most;
+        total += count;
+        from = board_count();
+        const int32_t z = tern_edge_level_step(&level, value, 5, 9, 16);
+        count = board_count() - from - overhead;
+        most_level = count > most_level ? count : most_level;
+        hash = (hash ^ (uint32_t)result.surprise ^ (uint32_t)z << 16) * 16777619u;
+    }
+    figure("watch: most instructions of a reading", most);
+    figure("watch: mean instructions of a reading", total / n);
+    figure("watch: bytes of RAM", (uint32_t)(sizeof watch + sizeof result));
+    figure("watch: bytes of stack", (uint32_t)stack);
+    figure("level: most instructions of a reading", most_level);
+    figure("level: bytes of RAM", sizeof level);
+    figure("watch and level: hash of the scores", hash);
+}
+
 int main(void)
 {
     board_count_start();
@@ -280,5 +325,6 @@ int main(void)
     measure_ad01();
     measure_meter(0);
     measure_meter(1);
+    measure_watch();
     return 0;
 }

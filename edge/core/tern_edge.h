@@ -203,6 +203,63 @@ void tern_edge_meter_step(struct tern_edge_meter *meter, uint32_t local_time_s, 
 /* Hour of the week of a local time, 0 .. 167, Monday first. */
 uint32_t tern_edge_hour_of_week(uint32_t local_time_s);
 
+/* ---------------------------------------------------------------- the watch */
+
+/* Watches any channel, with one setting for all: no scale, no calendar but the hour of the day.
+ * It asks how surprising the newest reading is beside what this channel did before, in bits. */
+
+#define TERN_EDGE_WATCH_STATISTICS 3u
+#define TERN_EDGE_BIT 256 /* scores and thresholds of a watch: this is one bit */
+
+/* Bounds in brackets; tern_edge_watch_init() refuses others. */
+struct tern_edge_watch_config {
+    int32_t max_value; /* full scale [1, TERN_EDGE_MAX_VALUE] */
+    int32_t threshold; /* a score at or over it is an alarm, 1/256 bits [1, 65535] */
+    uint32_t warm_up;  /* readings before the first alarm */
+    uint8_t two_way;   /* 1: negative readings are good */
+};
+
+/* What a watch knows of one of its statistics. */
+struct tern_edge_watch_statistic {
+    int32_t size;  /* its mean magnitude, 1/16 of a reading */
+    int32_t usual; /* what one in 256 readings is over, 1/65536 bits */
+    int32_t over;  /* by how much they lately were, 1/65536 bits */
+};
+
+/* The state of a watch, about 200 bytes; its fields are not for the caller. */
+struct tern_edge_watch {
+    const struct tern_edge_watch_config *config;
+    uint32_t last_time;
+    uint32_t seen;
+    int32_t fast;   /* running mean of 16 readings, 1/16 */
+    int32_t medium; /* of 128 */
+    int32_t slow;   /* of 32 */
+    int32_t range;  /* mean distance from the slow one */
+    uint32_t told;  /* surprises so far */
+    int32_t shadow; /* of earlier ones, 1/65536 bits */
+    struct tern_edge_watch_statistic statistics[TERN_EDGE_WATCH_STATISTICS];
+    int32_t hour[24]; /* running mean of an hour of the day, 1/16 */
+    uint8_t visits[24];
+};
+
+struct tern_edge_watch_result {
+    uint32_t status;  /* bits as above; never frozen, negative only where not two_way */
+    int32_t score;    /* the surprise, 1/256 bits; 0 in the shadow of an earlier one */
+    int32_t surprise; /* the same without shadows */
+};
+
+/* Begins a watch.  config must live as long as *watch.  Returns 1; or 0 with *watch untouched
+ * when a value is out of its bounds. */
+int tern_edge_watch_init(struct tern_edge_watch *watch,
+                         const struct tern_edge_watch_config *config);
+
+/* One reading; see tern_edge_meter_step().  A refused one changes nothing.  Cost: see
+ * docs/edge.md. */
+void tern_edge_watch_step(struct tern_edge_watch *watch, uint32_t local_time_s, int32_t value,
+                          struct tern_edge_watch_result *result);
+
+/* ---------------------------------------------------------------- any channel */
+
 /* Running normalisation of any channel: mean and mean absolute deviation in 1/16. */
 struct tern_edge_norm {
     int32_t mean;
@@ -215,6 +272,22 @@ struct tern_edge_norm {
  * cut to -8191 .. 8191.  A *norm of zeros is a fresh one. */
 int32_t tern_edge_norm_step(struct tern_edge_norm *norm, int32_t value, uint32_t adapt,
                             int32_t min_deviation);
+
+/* The level of a channel: is the last day, or whatever 2^near readings are, as much as the time
+ * before?  For what no single reading shows: a part that is missing from now on. */
+struct tern_edge_level {
+    uint32_t seen;
+    int32_t near;  /* running mean of 2^near readings, 1/16 */
+    int32_t far;   /* of 2^far */
+    int32_t usual; /* mean distance of their logarithms, 1/65536 bits */
+};
+
+/* One value, 0 .. TERN_EDGE_MAX_VALUE (others are taken as the nearest); near 2 .. 8; far
+ * near + 1 .. 12; least 1 .. 2^20, in 1/16: means below it count as it.  Returns
+ * log2(near / far) / usual before the update of `far` and `usual`, 1/16, cut to -8191 .. 8191;
+ * 0 for the first 2^far values.  A *level of zeros is a fresh one. */
+int32_t tern_edge_level_step(struct tern_edge_level *level, int32_t value, uint32_t near,
+                             uint32_t far, int32_t least);
 
 #ifdef __cplusplus
 }

@@ -134,6 +134,15 @@ at_most "bits of weights, in tenths" $(($(value 'ad01 bytes of codes') * 80)) $(
 at_most "RAM of ad01" $(($(value 'ad01 bytes of input and output') +
     $(value 'ad01 bytes of scratch') + $(value 'ad01 bytes of stack'))) 4096
 at_most "instructions of a reading" "$(value 'meter: most instructions of a reading')" 20000
+at_most "instructions of a watch's reading" "$(value 'watch: most instructions of a reading')" 1500
+at_most "instructions of a level's reading" "$(value 'level: most instructions of a reading')" 400
+# One device that does all of it.
+at_most "instructions of a reading by all three" $((
+    $(value 'meter: most instructions of a reading') +
+    $(value 'watch: most instructions of a reading') +
+    $(value 'level: most instructions of a reading'))) 20000
+at_most "RAM of all three" $(($(value 'meter: bytes of RAM') + $(value 'meter: bytes of stack') +
+    $(value 'watch: bytes of RAM') + $(value 'level: bytes of RAM'))) 4096
 at_most "RAM of the meter" $(($(value 'meter: bytes of RAM') +
     $(value 'meter: bytes of stack'))) 4096
 code=$(arm-none-eabi-size tern_edge.o tern_edge_nn.o | awk '/^ *[0-9]/ { n += $1 } END { print n }')

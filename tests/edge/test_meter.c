@@ -328,6 +328,186 @@ static void test_with_network(void)
     CHECK(result.predicted == 0);
 }
 
+static const struct tern_edge_watch_config watch_config = {
+    .max_value = 1000000, .threshold = 2015, .warm_up = 336};
+static struct tern_edge_watch watch;
+static struct tern_edge_watch_result seen;
+
+static void watch_step(uint32_t time, int32_t value)
+{
+    tern_edge_watch_step(&watch, time, value, &seen);
+    edge_see(seen.status);
+    edge_see((uint32_t)seen.score);
+    edge_see((uint32_t)seen.surprise);
+}
+
+static void watch_refuses(uint32_t time, int32_t value, uint32_t status)
+{
+    const struct tern_edge_watch before = watch;
+    edge_fill(&seen, 0x77, sizeof seen);
+    tern_edge_watch_step(&watch, time, value, &seen);
+    CHECK(seen.status == status && seen.score == 0 && seen.surprise == 0);
+    CHECK(edge_same(&before, &watch, sizeof watch));
+}
+
+/* What a watch refuses, and settings that it does not take. */
+static void test_watch_bad_input(void)
+{
+    edge_fill(&watch, 0x11, sizeof watch);
+    const struct tern_edge_watch before = watch;
+    struct tern_edge_watch_config config = watch_config;
+#define REFUSED(field, value)                          \
+    do {                                               \
+        config.field = (value);                        \
+        CHECK(!tern_edge_watch_init(&watch, &config)); \
+        config = watch_config;                         \
+    } while (0)
+    REFUSED(max_value, 0);
+    REFUSED(max_value, TERN_EDGE_MAX_VALUE + 1);
+    REFUSED(threshold, 0);
+    REFUSED(threshold, 65536);
+    REFUSED(two_way, 2);
+#undef REFUSED
+    CHECK(!tern_edge_watch_init(NULL, &config) && !tern_edge_watch_init(&watch, NULL));
+    CHECK(edge_same(&before, &watch, sizeof watch));
+    CHECK(tern_edge_watch_init(&watch, &config));
+    watch_refuses(monday, TERN_EDGE_MISSING, TERN_EDGE_IS_MISSING);
+    for (uint32_t i = 0; i < 500; i++) {
+        watch_step(monday + 3600u * i, household(i));
+        CHECK((seen.status & TERN_EDGE_REFUSED) == 0);
+        CHECK(((seen.status & TERN_EDGE_WARMING_UP) != 0) == (i < 336));
+    }
+    const uint32_t now = monday + 500 * 3600;
+    watch_refuses(now, TERN_EDGE_MISSING, TERN_EDGE_IS_MISSING);
+    watch_refuses(now, 1000000, TERN_EDGE_SATURATED);
+    watch_refuses(now, INT32_MIN + 1, TERN_EDGE_NEGATIVE | TERN_EDGE_SATURATED);
+    watch_refuses(now, -1, TERN_EDGE_NEGATIVE);
+    watch_refuses(now - 3600, 400, TERN_EDGE_OUT_OF_ORDER);
+    watch_refuses(0, -5, TERN_EDGE_OUT_OF_ORDER | TERN_EDGE_NEGATIVE);
+}
+
+/* A spike, a day without use and another level are surprising, and the first moment of each is
+ * told; then the shadow of it hides the rest. */
+static void test_watch_finds(void)
+{
+    enum { HOURS = 168 * 12 };
+    static const int32_t percent[] = {2000, 300, 0};
+    for (uint32_t fault = 0; fault < sizeof percent / sizeof percent[0]; fault++) {
+        CHECK(tern_edge_watch_init(&watch, &watch_config));
+        uint32_t alarms = 0;
+        for (uint32_t i = 0; i < HOURS; i++) {
+            watch_step(monday + 3600u * i, household(i));
+            alarms += (seen.status & TERN_EDGE_ALARM) != 0;
+        }
+        CHECK(alarms <= 12);
+        int32_t most = 0;
+        uint32_t told = 0;
+        for (uint32_t i = HOURS; i < HOURS + 12; i++) {
+            watch_step(monday + 3600u * i, household(i) * percent[fault] / 100);
+            most = seen.score > most ? seen.score : most;
+            told += seen.score != 0;
+            CHECK(seen.score == 0 || seen.score == seen.surprise);
+        }
+        CHECK(most >= 2015);
+        CHECK(told >= 1 && told < 12);
+    }
+}
+
+/* The same readings in another unit: scores do not know the scale, but for its roundings. */
+static void test_watch_any_scale(void)
+{
+    static int32_t first[2000];
+    int32_t far = 0;
+    for (int32_t scale = 1; scale <= 1024; scale *= 1024) {
+        uint32_t noise = 5;
+        CHECK(tern_edge_watch_init(&watch, &watch_config));
+        for (uint32_t i = 0; i < 2000; i++) {
+            noise = noise * 1664525u + 1013904223u;
+            watch_step(monday + 300u * i, (int32_t)(500u + (noise >> 24)) * scale);
+            const int32_t off = seen.surprise - first[i];
+            far += scale > 1 && (off > 128 || off < -128);
+            first[i] = scale == 1 ? seen.surprise : first[i];
+        }
+    }
+    CHECK(far < 40);
+}
+
+/* The largest steps in all orders; the host runs this with the checks for undefined behaviour.
+ */
+static void test_watch_extremes(void)
+{
+    static const int32_t ends[] = {-TERN_EDGE_MAX_VALUE + 1, TERN_EDGE_MAX_VALUE - 1, 0, 1, -1};
+    const struct tern_edge_watch_config config = {
+        .max_value = TERN_EDGE_MAX_VALUE, .threshold = 65535, .two_way = 1};
+    for (uint32_t way = 0; way < 4; way++) {
+        CHECK(tern_edge_watch_init(&watch, &config));
+        uint32_t time = 0;
+        int32_t most = 0;
+        for (uint32_t i = 0; i < 20000; i++) {
+            time += 1 + edge_random() % 7200;
+            const int32_t value = way == 0   ? ends[edge_random() % 5]
+                                  : way == 1 ? ends[i / 1000 % 2]
+                                  : way == 2 ? ends[i % 5000 == 4999]
+                                             : (int32_t)(i % 3000 < 2999 ? 0 : ends[i & 1]);
+            watch_step(time, value);
+            CHECK((seen.status & (TERN_EDGE_REFUSED | TERN_EDGE_ALARM)) == 0);
+            CHECK(seen.score >= 0 && seen.score <= seen.surprise && seen.surprise <= 19 * 256);
+            most = seen.surprise > most ? seen.surprise : most;
+        }
+        edge_see((uint32_t)most);
+        tern_edge_watch_step(&watch, UINT32_MAX, 1, &seen);
+        CHECK((seen.status & TERN_EDGE_REFUSED) == 0);
+    }
+    /* The end of the count of readings. */
+    watch.seen = UINT32_MAX - 16u;
+    watch.last_time = 0;
+    for (uint32_t i = 1; i < 40; i++) {
+        watch_step(i, ends[i % 5]);
+    }
+    CHECK(watch.seen == UINT32_MAX - 8u);
+}
+
+static void test_level(void)
+{
+    struct tern_edge_level level = {0, 0, 0, 0};
+    int32_t z = 0, most = 0;
+    for (uint32_t i = 0; i < 4000; i++) {
+        z = tern_edge_level_step(&level, household(i), 5, 9, 16);
+        CHECK(i >= 512 || z == 0);
+        edge_see((uint32_t)z);
+        most = i > 1000 && z > most ? z : most;
+    }
+    CHECK(most > 0 && most < 12 * 16);
+    /* A third is missing from now on: clear within three days, and downwards. */
+    for (uint32_t i = 4000; i < 4072; i++) {
+        z = tern_edge_level_step(&level, household(i) * 2 / 3, 5, 9, 16);
+    }
+    CHECK(z < -3 * 16 && -z > most);
+    /* A constant is always at its level. */
+    level = (struct tern_edge_level){0, 0, 0, 0};
+    for (uint32_t i = 0; i < 2000; i++) {
+        CHECK(tern_edge_level_step(&level, 77, 2, 12, 1) == 0);
+    }
+    static const int32_t ends[] = {INT32_MIN, -1, 0, TERN_EDGE_MAX_VALUE, INT32_MAX};
+    for (uint32_t near = 2; near <= 8; near++) {
+        level = (struct tern_edge_level){0, 0, 0, 0};
+        for (uint32_t i = 0; i < 9000; i++) {
+            z = tern_edge_level_step(&level, ends[i / 700 % 5], near, near + 1 + i % 4,
+                                     1 << 20);
+            CHECK(z >= -8191 && z <= 8191);
+            edge_see((uint32_t)z);
+        }
+        level = (struct tern_edge_level){0, 0, 0, 0};
+        for (uint32_t i = 0; i < 9000; i++) {
+            z = tern_edge_level_step(&level, ends[edge_random() % 5], near, 12, 1);
+            edge_see((uint32_t)z);
+        }
+    }
+    level.seen = UINT32_MAX;
+    z = tern_edge_level_step(&level, 5, 2, 9, 1);
+    CHECK(level.seen == 0x80000000u);
+}
+
 const struct edge_test edge_meter_tests[] = {
     {"hours of the week", test_hours, 2166136261u},
     {"bad readings", test_bad_readings, 334020761u},
@@ -338,5 +518,10 @@ const struct edge_test edge_meter_tests[] = {
     {"budget of a household", test_budget_of_a_household, 1219693968u},
     {"budget against an enemy", test_budget_against_an_enemy, 459306517u},
     {"with a network", test_with_network, 2790187407u},
+    {"what a watch refuses", test_watch_bad_input, 4022760752u},
+    {"what a watch finds", test_watch_finds, 3305435371u},
+    {"a watch of any scale", test_watch_any_scale, 3923204190u},
+    {"extremes of a watch", test_watch_extremes, 661282311u},
+    {"level", test_level, 303747852u},
     {NULL, NULL, 0},
 };
