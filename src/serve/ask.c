@@ -7,9 +7,9 @@
 #include "base/utf8.h"
 #include "serve/ask_parts.h"
 
-/* --- refusals -------------------------------------------------------------------------------
- */
+/* --- refusals ----------------------------------------------------------------------------- */
 
+TI_PRINTF(2, 0)
 static void set_message(ti_refusal *why, const char *format, va_list args)
 {
     int n = vsnprintf(why->message, sizeof why->message, format, args);

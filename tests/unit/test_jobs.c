@@ -195,7 +195,8 @@ static void test_spec(void **state)
 
 static void test_status(void **state)
 {
-    ti_job_status s = {.keeper = {7, 8, "boot"}, .command = {9, 10, "boot"}, .suspended = true};
+    ti_job_status s = {
+        .keeper = {7, 8, "boot", ""}, .command = {9, 10, "boot", ""}, .suspended = true};
     ti_job_status got;
     ti_buf text = {0}, again = {0};
     (void)state;
