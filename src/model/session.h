@@ -219,8 +219,11 @@ size_t ti_session_adopt(tern_session *to, const tern_session *from, size_t n);
 /* --- insides that home.c shares ------------------------------------------------------------
  */
 
+/* Makes the tables of n_ctx positions in an arena.  Errors: TERN_NOMEM. */
 tern_status ti_rope_create(ti_rope *out, const tern_model *model, uint32_t n_ctx,
                            ti_arena *arena, tern_err *err);
+
+/* Makes the cache of a session whose n_ctx is set.  Errors: TERN_NOMEM, TERN_LIMIT. */
 tern_status ti_kv_create(tern_session *s, tern_kv_type type, tern_err *err);
 
 /* Divides a cache of n_ctx tokens between the layers [n_layer]; returns the number of vectors

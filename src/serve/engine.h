@@ -243,6 +243,7 @@ typedef struct ti_serve_stats {
     uint32_t chunk; /* rows of prompts beside answers, at the moment */
 } ti_serve_stats;
 
+/* How it goes at this moment.  Cost: a lock and a copy. */
 void ti_serve_get_stats(ti_serve_engine *engine, ti_serve_stats *out);
 
 #endif

@@ -126,6 +126,7 @@ struct ti_serve_engine {
     ti_pace pace;
 };
 
+/* Nanoseconds of a clock that only goes forward. */
 uint64_t ti_engine_now(void);
 
 /* --- engine_job.c ------------------------------------------------------------------------- */
@@ -156,6 +157,7 @@ void ti_job_finish(ti_serve_job *job, ti_serve_reason reason, const tern_err *er
 
 /* --- engine_loop.c ------------------------------------------------------------------------ */
 
+/* What the thread does, from the open to the close. */
 void *ti_engine_main(void *engine);
 
 /* Whether what is left must be cancelled now. */

@@ -38,6 +38,7 @@ typedef struct ti_pace {
     ti_pace_recent lean_recent, mixed_recent;
 } ti_pace;
 
+/* Nothing is known yet.  most >= 1. */
 void ti_pace_init(ti_pace *pace, uint32_t most, bool fixed);
 
 /* How many rows of prompts the next pass should have beside `answers` answers, of `waiting`. 0:
