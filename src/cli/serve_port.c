@@ -143,7 +143,13 @@ static tern_status fill_and_write(ti_serve_port *p, ti_receipt_job *job, const t
                         .n_tokens = a->n_output,
                         .stop = stops_of[a->reason],
                         .generate_ns = a->generate_ns};
-    ti_receipt_facts facts = {.tokens = tokens,
+    const ti_answer_form form = {.grammar = a->form,
+                                 .kind = a->format == TI_ASK_SCHEMA ? TERN_GRAMMAR_SCHEMA
+                                                                    : TERN_GRAMMAR_JSON,
+                                 .text = (char *)(uintptr_t)a->schema.data,
+                                 .len = a->schema.len};
+    ti_receipt_facts facts = {.form = a->form ? &form : NULL,
+                              .tokens = tokens,
                               .n_tokens = a->n_prompt + a->n_output,
                               .sampler = &a->sampler,
                               .model_args = p->model_args,
@@ -168,7 +174,7 @@ static tern_status port_receipt(void *user, char id[TI_RECEIPT_ID + 1], const ti
     ti_serve_port *p = user;
     ti_receipt_job job = {.args = p->receipt_args, .wanted = true, .model_path = p->path};
     size_t n = a->n_prompt + a->n_output;
-    if (a->bound) { /* a receipt would say less than what was asked */
+    if (a->biased) { /* a receipt would say less than what was asked */
         id[0] = '\0';
         return TERN_OK;
     }

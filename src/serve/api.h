@@ -16,6 +16,7 @@
 
 #include "http/server.h"
 #include "serve/render.h"
+#include "tern/grammar.h"
 
 typedef struct ti_api ti_api;
 
@@ -30,8 +31,11 @@ typedef struct ti_api_answer {
     size_t n_stops;
     tern_sampler_opts sampler; /* with the choice's own seed */
     uint32_t max_tokens, n_ctx;
-    bool chat;  /* written in the model's template */
-    bool bound; /* by a grammar or by biases: more than the receipt holds was asked */
+    bool chat;          /* written in the model's template */
+    bool biased;        /* by logit_bias, which a receipt cannot say: there is none */
+    tern_grammar *form; /* of the answer, and what it was made from; NULL = none */
+    ti_ask_format format;
+    ti_str schema;
     ti_serve_reason reason;
     uint64_t prompt_ns, generate_ns, started_unix_ms;
     const ti_cost *cost; /* this choice's part */

@@ -72,7 +72,7 @@ const char *ti_copy_text(ti_reading *r, ti_str text)
     return copy;
 }
 
-ti_str ti_text_of(const ti_reading *r, const ti_jval *v)
+bool ti_text_of(ti_reading *r, const ti_jval *v, ti_str *out)
 {
     size_t at = (size_t)v->at, depth = 0;
     bool quoted = false;
@@ -90,7 +90,9 @@ ti_str ti_text_of(const ti_reading *r, const ti_jval *v)
             break;
         }
     }
-    return (ti_str){r->text + v->at, at - (size_t)v->at};
+    out->len = at - (size_t)v->at;
+    out->data = ti_copy_text(r, (ti_str){r->text + v->at, out->len});
+    return out->data != NULL;
 }
 
 /* --- single fields --------------------------------------------------------------------------

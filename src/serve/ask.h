@@ -96,7 +96,7 @@ typedef struct ti_ask {
     bool echo; /* the prompt is part of the answer */
 
     ti_ask_format format;
-    ti_str schema; /* of TI_ASK_SCHEMA: JSON, as it was sent */
+    ti_str schema; /* of TI_ASK_SCHEMA: as it was sent, with a NUL */
 
     bool stream, include_usage;
 

@@ -35,8 +35,8 @@ bool ti_read_messages(ti_reading *r, bool ollama);
 /* A text, a list of texts, a list of tokens or a list of such lists, under `key`. */
 bool ti_read_inputs(ti_reading *r, const char *key, size_t max, bool tokens_too);
 
-/* The text of a value, as it was sent: a schema's order of members counts. */
-ti_str ti_text_of(const ti_reading *r, const ti_jval *v);
+/* The text of an object, as it was sent: a schema's order of members counts.  With a NUL. */
+bool ti_text_of(ti_reading *r, const ti_jval *v, ti_str *out);
 
 /* A copy with a NUL, or NULL after a refusal for want of memory. */
 const char *ti_copy_text(ti_reading *r, ti_str text);

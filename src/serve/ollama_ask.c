@@ -82,8 +82,7 @@ static bool read_format(ti_reading *r)
                          "'format' must be \"json\" or a JSON schema");
     }
     r->ask->format = TI_ASK_SCHEMA;
-    r->ask->schema = ti_text_of(r, format);
-    return true;
+    return ti_text_of(r, format, &r->ask->schema);
 }
 
 /* A time as "5m", "1h30m", "300ms" or a number of seconds; negative is for ever. */

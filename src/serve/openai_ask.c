@@ -137,8 +137,7 @@ static bool read_format(ti_reading *r)
         return ti_refuse(r->why, "response_format", "invalid_type",
                          "'response_format.json_schema.schema' must be an object");
     }
-    r->ask->schema = ti_text_of(r, schema);
-    return true;
+    return ti_text_of(r, schema, &r->ask->schema);
 }
 
 static bool read_streaming(ti_reading *r)
