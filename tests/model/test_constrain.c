@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "base/buf.h"
 #include "base/jval.h"
 #include "model/session.h"
 #include "oom.h"
