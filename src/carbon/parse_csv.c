@@ -3,6 +3,7 @@
  * seen: Let's Wait Awhile, the Glasgow traces, the archive of NESO's forecasts, CATS,
  * CarbonScaler, and Electricity Maps' yearly exports. */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -148,6 +149,27 @@ static bool is_zone(const char *cell, const char *zone)
     return *cell == *zone;
 }
 
+/* Refuses a header, and says which columns it has. */
+static tern_status no_column(const reader *r, const char *what)
+{
+    enum { SHOWN = 120 };
+    char has[SHOWN + 8] = "";
+    size_t at = 0;
+    for (int i = 0; i < r->n; i++) {
+        size_t n = strlen(r->field[i]);
+        if (at + n + 2 > SHOWN) {
+            memcpy(has + at, ", ...", sizeof ", ...");
+            break;
+        }
+        memcpy(has + at, ", ", at > 0 ? 2 : 0);
+        at += at > 0 ? 2 : 0;
+        memcpy(has + at, r->field[i], n + 1);
+        at += n;
+    }
+    return ti_fail(r->err, TERN_CORRUPT, MODULE, TI_NO_OFFSET, "no column %s among: %s", what,
+                   has);
+}
+
 static tern_status find_columns(const reader *r, const char *wanted, ti_basis basis, columns *c)
 {
     static const char *const times[] = {"time",       "from",      "datetime", "datetime (utc)",
@@ -167,13 +189,15 @@ static tern_status find_columns(const reader *r, const char *wanted, ti_basis ba
                   ? find(r, "hour")
                   : NO_COLUMN;
     if (c->time == NO_COLUMN) {
-        return bad(r, "no column of moments (time, datetime, from, date)", NULL);
+        return no_column(r, "of moments (time, datetime, from, date)");
     }
     c->zone = find_zone(r);
     c->forecast = NO_COLUMN;
     if (wanted) {
         c->value = find(r, wanted);
-        return c->value == NO_COLUMN ? bad(r, "no column", wanted) : TERN_OK;
+        char name[48];
+        snprintf(name, sizeof name, "'%.40s'", wanted);
+        return c->value == NO_COLUMN ? no_column(r, name) : TERN_OK;
     }
     c->value = find_any(r, values);
     if (c->value == NO_COLUMN) {
@@ -183,7 +207,7 @@ static tern_status find_columns(const reader *r, const char *wanted, ti_basis ba
     if (c->value != NO_COLUMN && strcasecmp(r->field[c->value], "intensity.actual") == 0) {
         c->forecast = find(r, "intensity.forecast");
     }
-    return c->value == NO_COLUMN ? bad(r, "no column of intensities", NULL) : TERN_OK;
+    return c->value == NO_COLUMN ? no_column(r, "of intensities (--column names it)") : TERN_OK;
 }
 
 /* What is infinite is a number, which the feed will count as one that cannot be true. */

@@ -69,17 +69,21 @@ static tern_status no_such_zone(const ti_source *source, const char *zone, const
                                 size_t len, tern_err *err)
 {
     enum { SHOWN = 100 };
-    ti_buf zones = {0};
+    ti_buf zones = {0}, list = {0};
     tern_status status = zones_in(&zones, source, text, len, err);
     if (status == TERN_OK && zones.len > 0 && !zones.failed) {
-        size_t n = zones.len - 1;
-        for (size_t i = 0; i < n; i++) {
-            zones.data[i] = (char)(zones.data[i] == '\n' ? ',' : zones.data[i]);
+        for (const char *at = zones.data; *at && list.len < SHOWN;) {
+            size_t n = strcspn(at, "\n");
+            ti_buf_adds(&list, list.len > 0 ? ", " : "");
+            ti_buf_add(&list, at, n);
+            at += n + 1;
+            ti_buf_adds(&list, *at && list.len >= SHOWN ? ", ..." : "");
         }
         status = ti_fail(err, TERN_USAGE, source->kind->name, TI_NO_OFFSET,
-                         "'%.80s' has no zone '%s'; it has %.*s%s", source->set.file, zone,
-                         (int)(n < SHOWN ? n : SHOWN), zones.data, n > SHOWN ? "..." : "");
+                         "'%.80s' has no zone '%s'; it has %s", source->set.file, zone,
+                         list.data && !list.failed ? list.data : "others");
     }
+    ti_buf_free(&list);
     ti_buf_free(&zones);
     return status;
 }

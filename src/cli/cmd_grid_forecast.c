@@ -97,6 +97,10 @@ static void print_ends(ti_buf *out, const ti_series *s)
         low = s->slots[i].intensity_mg_kwh < low->intensity_mg_kwh ? &s->slots[i] : low;
         high = s->slots[i].intensity_mg_kwh > high->intensity_mg_kwh ? &s->slots[i] : high;
     }
+    if (low->intensity_mg_kwh == high->intensity_mg_kwh) {
+        ti_buf_addf(out, "all        %s\n", ti_show_grams(grams, low->intensity_mg_kwh));
+        return;
+    }
     ti_buf_addf(out, "cleanest   %s at %s\n", ti_show_grams(grams, low->intensity_mg_kwh),
                 ti_stamp_minutes(at, low->start_s));
     ti_buf_addf(out, "dirtiest   %s at %s\n", ti_show_grams(grams, high->intensity_mg_kwh),

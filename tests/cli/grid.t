@@ -74,8 +74,7 @@ $ tern grid forecast --zone XX --hours 6 --table --file t.csv --basis average/li
 $ tern grid forecast --zone DE --source yearly --hours 2 --table --at 2026-02-10T00:12Z
 > zone       DE
 > 2026-02-10T00:12Z    120 min     381 g/kWh  derived
-> cleanest   381 g/kWh at 2026-02-10T00:12Z
-> dirtiest   381 g/kWh at 2026-02-10T00:12Z
+> all        381 g/kWh
 > basis      average/life-cycle/location
 > from       yearly, year 2023 (CC BY 4.0)
 
@@ -134,8 +133,7 @@ $ tern grid now --zone neso:GB --offline
 $ tern grid forecast --zone neso:GB --offline --hours 1 --table --at 2026-02-10T00:12Z
 > zone       GB
 > 2026-02-10T00:00Z     72 min     238 g/kWh  derived
-> cleanest   238 g/kWh at 2026-02-10T00:00Z
-> dirtiest   238 g/kWh at 2026-02-10T00:00Z
+> all        238 g/kWh
 > basis      average/life-cycle/location
 > from       yearly, year 2023 (CC BY 4.0)
 > why        neso: not asked: offline; on the basis average/life-cycle/location, not average/operational/location
@@ -154,7 +152,7 @@ $ tern grid now --zone DE --file nothing.csv --basis average/life-cycle/location
 ? 5
 
 $ tern grid now --zone DE --file t.csv --column grams --basis average/life-cycle/location
-! tern: csv: line 1: no column 'grams' (at offset 15)
+! tern: csv: no column 'grams' among: time, intensity
 ? 4
 
 $ tern grid now --zone DE --source file --basis average/life-cycle/location
@@ -179,7 +177,7 @@ $ printf 'time,zone,intensity\n2026-01-01T00:00Z,DE,400\n2026-01-01T00:00Z,FR,50
 > de                  300 g/kWh  file, live
 
 $ tern grid now --zone GB --file zones.csv --basis average/life-cycle/location --at 2026-01-01T01:30Z
-! tern: file: 'zones.csv' has no zone 'GB'; it has DE,FR
+! tern: file: 'zones.csv' has no zone 'GB'; it has DE, FR
 ? 2
 
 $ tern grid zones --file zones.csv
