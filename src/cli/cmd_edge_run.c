@@ -4,16 +4,17 @@
 
 #include "cli/cmd.h"
 #include "cli/edge_input.h"
+#include "cli/edge_records.h"
 #include "cli/out.h"
 
 typedef struct run_args {
     ti_edge_input_args input;
     ti_edge_set_args set;
-    const char *model;
+    const char *model, *records, *key, *device;
     bool alarms, json;
 } run_args;
 
-static const run_args defaults = {.set = TI_EDGE_SET_UNSET};
+static const run_args defaults = {.set = TI_EDGE_SET_UNSET, .device = "tern"};
 
 static const ti_opt opts[] = {
     {.type = TI_OPT_STR,
@@ -32,6 +33,25 @@ static const ti_opt opts[] = {
      .name = "json",
      .help = "print a JSON document a line, schema tern.edge-reading/1",
      .offset = offsetof(run_args, json)},
+    {.type = TI_OPT_HEADING, .help = "Signed readings"},
+    {.type = TI_OPT_STR,
+     .name = "records",
+     .metavar = "FILE",
+     .help = "write a signed record for each reading, as a device would; needs --key",
+     .words = TI_WORDS_FILE,
+     .offset = offsetof(run_args, records)},
+    {.type = TI_OPT_STR,
+     .name = "key",
+     .letter = 'k',
+     .metavar = "FILE",
+     .help = "the secret key that signs them; made if it is not there",
+     .words = TI_WORDS_FILE,
+     .offset = offsetof(run_args, key)},
+    {.type = TI_OPT_STR,
+     .name = "device",
+     .metavar = "NAME",
+     .help = "the device's name in them, at most 16 bytes",
+     .offset = offsetof(run_args, device)},
     TI_OPTS_EDGE_INPUT(run_args, input),
     TI_OPTS_EDGE_SET(run_args, set, "see DESCRIPTION"),
     {0},
@@ -105,7 +125,8 @@ static void add_json(ti_buf *out, const ti_csv_row *row, int32_t reading,
 }
 
 static tern_status one(struct tern_edge_meter *meter, const ti_csv_row *row, double scale,
-                       const run_args *args, counts *n, ti_buf *line, tern_err *err)
+                       const run_args *args, counts *n, ti_edge_records *records, ti_buf *line,
+                       tern_err *err)
 {
     struct tern_edge_result result;
     const int32_t reading = ti_reading_of(row, scale);
@@ -113,6 +134,9 @@ static tern_status one(struct tern_edge_meter *meter, const ti_csv_row *row, dou
     n->rows++;
     n->refused += (result.status & TERN_EDGE_REFUSED) != 0;
     n->alarms += (result.status & TERN_EDGE_ALARM) != 0;
+    if (args->records) {
+        TI_TRY(ti_edge_records_add(records, row, reading, &result, err));
+    }
     if (args->alarms && !(result.status & TERN_EDGE_ALARM)) {
         return TERN_OK;
     }
@@ -130,7 +154,8 @@ static tern_status one(struct tern_edge_meter *meter, const ti_csv_row *row, dou
 }
 
 static tern_status stream(ti_edge_input *in, struct tern_edge_meter *meter, double scale,
-                          const run_args *args, counts *n, tern_err *err)
+                          const run_args *args, counts *n, ti_edge_records *records,
+                          tern_err *err)
 {
     ti_buf line = {0};
     bool more = true;
@@ -144,7 +169,7 @@ static tern_status stream(ti_edge_input *in, struct tern_edge_meter *meter, doub
         if (status != TERN_OK || !more) {
             break;
         }
-        status = one(meter, &row, scale, args, n, &line, err);
+        status = one(meter, &row, scale, args, n, records, &line, err);
         if (status == TERN_OK && in->stream == stdin) {
             status = ti_out_finish(err); /* whoever sends readings waits for the answer */
         }
@@ -158,12 +183,21 @@ static tern_status detect(ti_edge_input *in, const ti_device_model *model, const
 {
     ti_detector detector;
     counts n = {0};
+    ti_edge_records records = {0};
     TI_TRY(
         ti_detector_begin(&detector, &model->settings.config, ti_device_model_net(model), err));
     ti_note("column '%s', times %g; a reading every %u s", ti_csv_value_name(in->csv),
             model->settings.scale, model->settings.config.interval_s);
-    tern_status status = stream(in, &detector.meter, model->settings.scale, args, &n, err);
+    tern_status status = args->records ? ti_edge_records_open(&records, args->records,
+                                                              args->key, args->device, err)
+                                       : TERN_OK;
+    if (status == TERN_OK) {
+        status = stream(in, &detector.meter, model->settings.scale, args, &n, &records, err);
+    }
     ti_detector_free(&detector);
+    tern_status closed =
+        ti_edge_records_close(&records, status == TERN_OK, status == TERN_OK ? err : NULL);
+    status = status == TERN_OK ? closed : status;
     if (status == TERN_OK) {
         ti_note("%llu readings, %llu refused, %llu alarms", (unsigned long long)n.rows,
                 (unsigned long long)n.refused, (unsigned long long)n.alarms);
@@ -178,6 +212,10 @@ static tern_status run(const void *values, const ti_operands *given, tern_err *e
     ti_device_model model = {0};
     ti_edge_input_args input = args->input;
     tern_status status = TERN_OK;
+    if (!args->records != !args->key) {
+        return ti_fail(err, TERN_USAGE, "edge", TI_NO_OFFSET,
+                       "--records and --key go together");
+    }
     ti_interrupt_catch();
     ti_settings_default(&model.settings);
     if (args->model) {

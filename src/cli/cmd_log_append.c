@@ -7,11 +7,12 @@
 #include "base/file.h"
 #include "cli/cmd.h"
 #include "cli/cosign.h"
+#include "cli/log_readings.h"
 #include "cli/out.h"
 #include "ledger/log.h"
 
 typedef struct append_args {
-    const char *policy;
+    const char *policy, *readings;
     bool lines, proof, json;
 } append_args;
 
@@ -33,6 +34,13 @@ static const ti_opt opts[] = {
      .help = "ask the witnesses of this policy first, and publish when its quorum is reached",
      .words = TI_WORDS_FILE,
      .offset = offsetof(append_args, policy)},
+    {.type = TI_OPT_STR,
+     .name = "readings",
+     .metavar = "KEY",
+     .help = "FILEs are signed readings of the device with this public key: check them, and "
+             "that they follow those in the log; each is an entry",
+     .words = TI_WORDS_FILE,
+     .offset = offsetof(append_args, readings)},
     {.type = TI_OPT_FLAG,
      .name = "json",
      .help = "print one JSON document, schema tern.log-append/1",
@@ -51,6 +59,7 @@ static const ti_operand operands[] = {
 };
 
 typedef struct appending {
+    const char *dir;
     ti_log *log;
     uint64_t first, n; /* entries of this call */
 } appending;
@@ -64,8 +73,8 @@ static tern_status add(appending *a, const void *entry, size_t len, tern_err *er
     return TERN_OK;
 }
 
-/* Adds what a stream has: one entry, or one for each line. */
-static tern_status add_stream(appending *a, FILE *in, const char *name, bool lines,
+/* Adds what a stream has: one entry, or one for each line, or one for each `of` bytes. */
+static tern_status add_stream(appending *a, FILE *in, const char *name, bool lines, size_t of,
                               tern_err *err)
 {
     ti_buf entry = {0};
@@ -75,6 +84,13 @@ static tern_status add_stream(appending *a, FILE *in, const char *name, bool lin
         if (lines && c == '\n') {
             status = add(a, entry.data ? entry.data : "", entry.len, err);
             ti_buf_clear(&entry);
+        } else if (of > 0 && entry.len == of) { /* the next record begins */
+            status = add(a, entry.data, entry.len, err);
+            ti_buf_clear(&entry);
+            ti_buf_addc(&entry, (char)c);
+            status = status == TERN_OK && entry.failed
+                         ? ti_fail_nomem(err, "log", entry.len, "an entry")
+                         : status;
         } else if (entry.len == TI_ENTRY_MAX) {
             status = ti_fail(err, TERN_LIMIT, "log", TI_NO_OFFSET,
                              "an entry of '%s' has more than %d bytes", name, TI_ENTRY_MAX);
@@ -97,14 +113,15 @@ static tern_status add_files(appending *a, const append_args *args, char **files
                              tern_err *err)
 {
     if (n == 0) {
-        return add_stream(a, stdin, "standard input", args->lines, err);
+        return add_stream(a, stdin, "standard input", args->lines, 0, err);
     }
     for (int i = 0; i < n; i++) {
         FILE *in = fopen(files[i], "rb");
         if (!in) {
             return ti_fail_errno(err, errno, "log", "cannot open '%s'", files[i]);
         }
-        tern_status status = add_stream(a, in, files[i], args->lines, err);
+        tern_status status = add_stream(a, in, files[i], args->lines,
+                                        args->readings ? TI_READING_BYTES : 0, err);
         fclose(in);
         TI_TRY(status);
     }
@@ -169,7 +186,13 @@ static tern_status report(const append_args *args, const appending *a, tern_err 
 static tern_status append(appending *a, const append_args *args, char **files, int n,
                           tern_err *err)
 {
-    tern_status status = add_files(a, args, files, n, err);
+    tern_status status = TERN_OK;
+    if (args->readings) { /* the log is locked: nobody appends the same meanwhile */
+        status = ti_log_readings_check(a->dir, args->readings, files, n, err);
+    }
+    if (status == TERN_OK) {
+        status = add_files(a, args, files, n, err);
+    }
     if (a->n > 0) {
         tern_err second;
         tern_status rest = ti_log_wait(a->log, a->first + a->n - 1, &second);
@@ -223,8 +246,14 @@ static tern_status run(const void *values, const ti_operands *given, tern_err *e
     const char *dir = given->items[0];
     char **files = given->items + 1;
     int n = given->n - 1;
-    appending a = {0};
+    appending a = {.dir = dir};
     tern_status status;
+    if (args->readings) {
+        if (args->lines || args->proof || n == 0) {
+            return ti_fail(err, TERN_USAGE, "log", TI_NO_OFFSET,
+                           "--readings needs FILEs, and neither --lines nor --proof");
+        }
+    }
     if (args->proof && (args->lines || n == 0)) {
         return ti_fail(err, TERN_USAGE, "log", TI_NO_OFFSET,
                        "--proof needs FILEs, each of which is one entry");

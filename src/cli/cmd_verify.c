@@ -11,6 +11,7 @@
 #include "cli/receipts.h"
 #include "cli/verify.h"
 #include "ledger/ocmf.h"
+#include "ledger/reading.h"
 
 static const ti_verify_args defaults = {0};
 
@@ -103,7 +104,8 @@ static const ti_opt opts[] = {
 
 static const ti_operand operands[] = {
     {.metavar = "FILE",
-     .help = "a receipt, the id of one of yours, or a meter's signed records (OCMF)",
+     .help =
+         "a receipt, the id of one of yours, a meter's signed records (OCMF), or a device's",
      .words = TI_WORDS_FILE,
      .repeated = true},
     {0},
@@ -165,6 +167,8 @@ static tern_status verify_file(verification *v, ti_checks *checks, const char *n
     }
     if (status == TERN_OK && ti_ocmf_is(text, size)) {
         status = ti_verify_meter(checks, text, size, v->args, err);
+    } else if (status == TERN_OK && ti_reading_is(text, size)) {
+        status = ti_verify_reading(checks, text, size, v->args, err);
     } else if (status == TERN_OK) {
         status = ti_verify_receipt(checks, &receipt, text, size, file, v->args, err);
         if (status == TERN_OK) {

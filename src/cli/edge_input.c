@@ -42,8 +42,12 @@ tern_status ti_edge_input_open(ti_edge_input *in, const char *file,
     if (!in->stream) {
         return ti_fail_errno(err, errno, "edge", "cannot open '%s'", file);
     }
-    return ti_csv_open(&in->csv, read_stream, in, standard ? "standard input" : file, &how,
-                       err);
+    tern_status status =
+        ti_csv_open(&in->csv, read_stream, in, standard ? "standard input" : file, &how, err);
+    if (status == TERN_CORRUPT) {
+        ti_hint("--time, --value and --dates say what the columns are");
+    }
+    return status;
 }
 
 static tern_status read_row(ti_edge_input *in, ti_csv_row *row, bool *more, tern_err *err)

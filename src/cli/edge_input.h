@@ -97,6 +97,7 @@ tern_status ti_edge_input_open(ti_edge_input *in, const char *file,
 /* The next row.  Errors: those of ti_csv_next(), TERN_CANCELLED. */
 tern_status ti_edge_input_next(ti_edge_input *in, ti_csv_row *row, bool *more, tern_err *err);
 
+/* Closes it; standard input stays open. */
 void ti_edge_input_close(ti_edge_input *in);
 
 /* Settings from options and, for interval and scale where no option gives them, from the first

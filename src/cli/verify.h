@@ -60,6 +60,10 @@ tern_status ti_verify_logged(ti_checks *checks, const char *entry, size_t len,
 tern_status ti_verify_meter(ti_checks *checks, const char *text, size_t len,
                             const ti_verify_args *args, tern_err *err);
 
+/* Checks signed readings of a device, and their order. */
+tern_status ti_verify_reading(ti_checks *checks, const char *text, size_t len,
+                              const ti_verify_args *args, tern_err *err);
+
 /* What receipts gave out against what the meter in the file args->meter counted. */
 tern_status ti_verify_sum_check(ti_checks *checks, const ti_verify_sum *sum,
                                 const ti_verify_args *args, tern_err *err);

@@ -310,13 +310,17 @@ static tern_status find_time(ti_csv *csv, const ti_str *names, const char *wante
 static tern_status find_value(ti_csv *csv, const ti_str *names, const ti_csv_opts *opts,
                               tern_err *err)
 {
-    const char *wanted = opts->value;
-    if (wanted) {
-        return named(csv, names, csv->n_fields, (ti_str){wanted, strlen(wanted)}, &csv->value,
-                     err);
+    const size_t n = csv->n_fields;
+    if (opts->value) {
+        const ti_str wanted = {opts->value, strlen(opts->value)};
+        return named(csv, names, n, wanted, &csv->value, err);
     }
-    csv->value =
-        find_word(names, csv->n_fields, value_words, sizeof value_words / sizeof *value_words);
+    if (opts->preferred) {
+        csv->value = find_word(names, n, &opts->preferred, 1);
+    }
+    if (csv->value == NO_COLUMN) {
+        csv->value = find_word(names, n, value_words, sizeof value_words / sizeof *value_words);
+    }
     if (csv->value != NO_COLUMN && csv->value != csv->time && csv->value != csv->clock) {
         return TERN_OK;
     }

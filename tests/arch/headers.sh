@@ -26,7 +26,7 @@ for header in src/*/*.h; do
         src/kern/vec.h) continue ;; # a template: it has parameters, kern/vec_*.c give them
     esac
     printf '#include "%s"\nint main(void) { return 0; }\n' "${header#src/}" |
-        ${CC:-cc} -std=c11 -D_DEFAULT_SOURCE $warn -Iinclude -Isrc -Iedge/core -Iedge/host -fsyntax-only -x c - || bad=1
+        ${CC:-cc} -std=c11 -D_DEFAULT_SOURCE $warn -Iinclude -Isrc -Iedge/core -Iedge/host -Iedge/record -fsyntax-only -x c - || bad=1
     n=$((n + 1))
 done
 echo "$n compilations of single headers"

@@ -4,7 +4,7 @@
 # tools/layers.txt.  Prints the lines that are not.
 set -eu
 cd "$TERN_SOURCE"
-core=$(cd edge && echo core/*.h host/*.h)
+core=$(cd edge && echo core/*.h host/*.h record/*.h)
 find include/tern src edge -name '*.[ch]' -print | sort >"$TERN_BUILD/layers.list"
 awk -v core_headers="$core" '
     BEGIN {

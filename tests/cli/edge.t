@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+# tern edge: readings through the detector, from a CSV to firmware, and readings that are signed.
+
+# The same core as on the device, row after row: what cannot be used is said, and is not an error.
+$ printf '%s\n' time,value '2024-10-27 01:00,100' '2024-10-27 02:00,110' '2024-10-27 02:00,105' '2024-10-27 03:00,nan' '2024-10-27 04:00,-5' '2024-10-27 05:00,99999' '2024-10-27 08:00,120' >day.csv; tern edge run --interval 3600 --scale 1 --max 10000 day.csv
+> # time                   reading     score threshold  status
+> 2024-10-27T01:00:00        100    0.0000    8.0000  warming-up
+> 2024-10-27T02:00:00        110    0.0000    8.0000  warming-up
+> 2024-10-27T02:00:00        105    0.0000    0.0000  out-of-order
+> 2024-10-27T03:00:00          -    0.0000    0.0000  missing
+> 2024-10-27T04:00:00         -5    0.0000    0.0000  negative
+> 2024-10-27T05:00:00      99999    0.0000    0.0000  saturated
+> 2024-10-27T08:00:00        120    0.0000    8.0000  gap warming-up
+! column 'value', times 1; a reading every 3600 s
+! 7 readings, 4 refused, 0 alarms
+
+$ tern edge run --interval 3600 --scale 1 --json - <day.csv | sed -n 4p
+> {"schema":"tern.edge-reading/1","line":5,"time":"2024-10-27T03:00:00","score":0,"threshold":0,"z":0,"predicted":0,"status":["missing"]}
+! column 'value', times 1; a reading every 3600 s
+! 7 readings, 3 refused, 0 alarms
+
+# Another shape is an error that names line and column.
+$ printf '%s\n' 'time,value' '2024-10-27 01:00,100' '2024-10-27 02:00,12x' >bad.csv; tern edge run bad.csv
+! tern: csv: bad.csv line 3, column 'value': '12x' is no number (at offset 32)
+? 4
+
+$ printf '%s\n' 'time;a;b' '1/2/2024 1:00;1;2' >two.csv; tern edge run two.csv
+! tern: csv: two.csv line 2: several columns hold numbers, and none is called value: which one has to be said (at offset 9)
+! hint: --time, --value and --dates say what the columns are
+? 4
+
+$ tern edge run --dates mdy two.csv
+! tern: csv: two.csv line 2: several columns hold numbers, and none is called value: which one has to be said (at offset 9)
+! hint: --time, --value and --dates say what the columns are
+? 4
+
+$ tern edge run --dates mdy --value b --interval 900 --scale 10 -q two.csv
+> # time                   reading     score threshold  status
+> 2024-01-02T01:00:00         20    0.0000    8.0000  warming-up
+
+$ tern edge run --value watts day.csv
+! tern: csv: day.csv has no column 'watts'
+? 2
+
+$ tern edge run nothing.csv
+! tern: edge: cannot open 'nothing.csv': No such file or directory
+? 5
+
+# From a CSV to firmware.
+$ cp "$TERN_SOURCE/tests/data/meter/household.csv" house.csv; tern edge fit --value Global_active_power house.csv -o house.edge
+> readings      2016, one every 3600 s, column 'Global_active_power' times 10
+>~ settings      full scale 15272, smallest deviation */16, 720 for a false alarm, 336 to warm up, 24 to an event, 24 equal ones
+>~ held out      * readings; mean error * deviations by the seasonal baseline, * with the best network
+>~ network       * rows over * readings back
+
+$ tern edge size house.edge
+>~ flash         * bytes: code *, weights and layers *
+>~ RAM           * bytes: state *, history *, scratch *, stack *
+>~ instructions  * a reading at most, for * multiply-accumulates
+>~ cycles        *, modelled: 1.404 an instruction
+>~ energy        * to * uJ a reading, modelled: 279 to 322 pJ a cycle
+> budget        kept: 16384 bytes of flash, 4096 of RAM, 20000 instructions
+
+$ tern edge run -q -m house.edge house.csv | sed -n 2,3p
+> 2006-12-16T17:00:00       1520    0.0000    8.0000  warming-up
+>~ 2006-12-16T18:00:00       2179 * warming-up
+
+$ tern edge export house.edge -o firmware --name house
+> firmware/house.h
+> firmware/house.c
+
+$ tern edge export house.edge --name 7up
+! tern: edge: '7up' cannot begin identifiers: small letters, digits and _, at most 32
+? 2
+
+$ head -c 100 house.edge >cut.edge; tern edge size cut.edge
+! tern: edge model: not as long as it says (at offset 12)
+? 4
+
+$ tern edge fit day.csv -o none.edge; ls none.edge
+! tern: edge: 0 usable readings after warming up; a network needs 1000
+! ls: cannot access 'none.edge': No such file or directory
+? 2
+
+$ tern edge fit house.csv --value 2
+! tern: edge: -o MODEL is missing
+? 2
+
+$ tern edge fit --no-network --budget 1000 house.csv --value 2 -o settings.edge
+> readings      2016, one every 3600 s, column 'Global_active_power' times 10
+>~ settings      full scale 15272, smallest deviation */16, 1000 for a false alarm, 336 to warm up, 24 to an event, 24 equal ones
+> network       none was asked for
+
+# Faults: the same seed, the same places.
+$ tern edge inject house.csv --value 2 --kinds spike,stuck --after 0 --seed 3 -o faulty.csv
+! tern: inject: 2 faults do not fit into 2016 readings after the first 0: each has 56 days
+? 4
+
+$ tern edge inject house.csv --value 2 --kinds stuck --after 0 --seed 3 -o faulty.csv; cat faulty.csv.labels.csv; diff house.csv faulty.csv | grep -c '^>'
+> kind,begin,end,first,readings,amount
+> stuck,2007-01-01T02:00:00,2007-01-03T01:00:00,369,48,0
+> 48
+! 1 faults in 2016 readings, labels in faulty.csv.labels.csv
+
+$ tern edge inject house.csv --value 2 --kinds fire -o faulty.csv
+! tern: inject: 'fire' is no kind of fault: theft, stuck, phase, drift, spike
+? 2
+
+# Signed readings: a log takes each once, in order, by the key that is given.
+$ tern edge run -q --value 2 --records a.rec --key device --device house-7 house.csv >all.txt; tern verify --key device.pub a.rec
+> a.rec: verified
+>   signature    ok    2016 readings of house-7, by a key that was given
+>   order        ok    numbers 1 to 2016, none missing between them
+>~   statement    ok    2006-12-16T17:00:00Z to 2007-03-10T16:00:00Z, counter 152000 to 181800300 mWh, * alarms
+
+$ tern log init log 2>/dev/null >/dev/null; tern log append log --readings device.pub a.rec | tail -n 1
+> 2015
+
+$ tern log append log --readings device.pub a.rec
+! tern: reading: reading 1 after 2016 was there before, or one with a later number was
+? 1
+
+$ head -c 160 a.rec >one.rec; tern verify --key device.pub --log log one.rec | cut -c 1-36
+> one.rec: verified
+>   signature    ok    1 readings of h
+>   order        ok    numbers 1 to 1,
+>   statement    ok    2006-12-16T17:0
+>   inclusion    ok    entry 0 of 2016
+
+$ head -c 400 a.rec >cut.rec; tern verify --key device.pub cut.rec
+! tern: reading: no signed reading: 80 bytes, wanted are 160 that begin with TERNREC1
+? 4
+
+$ head -c 160 a.rec >gap.rec; tail -c 160 a.rec >>gap.rec; tern verify --key device.pub gap.rec
+> gap.rec: NOT verified
+>   order        no    reading 2016 after 1 does not follow: readings between are missing
+? 1
+
+$ tern verify one.rec
+> one.rec: NOT verified
+>   signature    no    there is no key to check it with; --key gives one
+? 1
+
+$ tern edge run -q --value 2 --records b.rec --key other --device house-7 house.csv >all.txt; tern log append log --readings device.pub b.rec
+! tern: reading: reading 1: the signature is wrong, or by another key
+? 1
+
+$ tern edge run --records c.rec house.csv
+! tern: edge: --records and --key go together
+? 2
+
