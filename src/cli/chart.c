@@ -89,19 +89,26 @@ static int64_t clock_at(const axis *x, int64_t time_s)
     return x->local ? time_s + ti_local_offset(time_s) : time_s;
 }
 
+/* How many hours are between two that are named. */
+static int64_t hours_between(const axis *x)
+{
+    int64_t hours = (int64_t)x->n * x->span_s / TI_HOUR_S;
+    return hours < 3 ? 1 : hours < 8 ? 2 : 6;
+}
+
 /* Hours below the columns, where there is room. */
 static void draw_hours(ti_buf *out, const axis *x)
 {
-    const int64_t six = (int64_t)6 * TI_HOUR_S;
+    const int64_t every = hours_between(x) * TI_HOUR_S;
     char text[TI_STAMP_TEXT], zone[TI_ZONE_TEXT];
     size_t at = 0;
     ti_buf_addf(out, "%*.*s ", LABEL, LABEL, x->local ? ti_zone_text(zone, x->from_s) : "UTC");
     for (size_t i = 0; i < x->n; i++) {
         int64_t start = x->from_s + (int64_t)i * x->span_s;
         int64_t first = clock_at(x, start), last = clock_at(x, start + x->span_s) - 1;
-        bool mark = i == 0 ? first % six == 0 : (first - 1) / six != last / six;
+        bool mark = i == 0 ? first % every == 0 : (first - 1) / every != last / every;
         if (mark && i >= at && i + 5 <= x->n) {
-            ti_stamp_minutes(text, ti_stamp_floor(last, six));
+            ti_stamp_minutes(text, ti_stamp_floor(last, every));
             ti_buf_addf(out, "%*s%.5s", (int)(i - at), "", text + 11);
             at = i + 5;
         }

@@ -57,7 +57,14 @@ static tern_status put_in_order(ti_feed *feeds, size_t n, tern_err *err)
         for (size_t k = i; k > 0; k--) {
             int order;
             ti_intensity a = intensity_of(&feeds[k - 1]), b = intensity_of(&feeds[k]);
-            TI_TRY(ti_intensity_compare(&order, &a, &b, err));
+            tern_status status = ti_intensity_compare(&order, &a, &b, err);
+            if (status == TERN_USAGE) {
+                ti_hint("%s is from %s and %s from %s: SOURCE:ZONE names a source for each, "
+                        "--source one for all",
+                        feeds[k - 1].series.zone, feeds[k - 1].series.source,
+                        feeds[k].series.zone, feeds[k].series.source);
+            }
+            TI_TRY(status);
             if (order <= 0) {
                 break;
             }

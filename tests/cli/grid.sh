@@ -91,6 +91,7 @@ says "a percentile is not grams"
 grid 2 now --zone neso:GB --zone electricitymaps:DE
 says "average/operational/location"
 says "average/life-cycle/location"
+says "hint: GB is from neso and DE from electricitymaps"
 # No forecasts in that plan, and one day of history: the year's mean, which says why.
 grid 0 forecast --zone electricitymaps:DE --hours 2 --table
 says "the key is refused (HTTP 403): not in your plan"

@@ -188,6 +188,10 @@ $ tern grid zones --file t.csv
 ! tern: file: 't.csv' does not say which zone it is about: any name will do
 ? 4
 
+# A short time has hours below it too.
+$ LC_ALL=C tern grid history --zone XX --file t.csv --hours 6 --basis average/life-cycle/location --at 2026-02-05T12:12Z | sed -n '/^ *UTC/p'
+>    UTC                       08:00                   10:00
+
 # The newest value may be about a time that is over: how long is said.
 $ tern grid now --zone DE --file zones.csv --basis average/life-cycle/location --at 2026-01-01T04:30Z
 > zone       DE
