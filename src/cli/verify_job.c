@@ -91,7 +91,7 @@ static tern_status check_command(ti_checks *checks, const ti_receipt *r, const c
                                  tern_err *err)
 {
     uint8_t salt[TI_JOB_SALT];
-    char hex[TI_SHA256_HEX + 1], want[TI_SHA256_HEX + 1], *text = NULL, *path;
+    char hex[TI_SHA256_HEX + 1] = "", want[TI_SHA256_HEX + 1], *text = NULL, *path;
     size_t len = 0;
     ti_buf line = {0};
     path = beside(file, "words");
