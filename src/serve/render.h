@@ -61,6 +61,7 @@ typedef struct ti_choice {
     char receipt[TI_RECEIPT_ID + 1]; /* "" when there is none */
 } ti_choice;
 
+/* Frees what it has; zeroed is allowed. */
 void ti_choice_free(ti_choice *choice);
 
 /* An answer, or the piece of one that is sent. */

@@ -84,10 +84,10 @@ static void add(ti_choice *c, const char *text, ti_serve_reason reason, const ch
 {
     ti_buf_adds(&c->text, text);
     c->reason = reason;
-    strncpy(c->receipt, receipt, TI_RECEIPT_ID);
+    memcpy(c->receipt, receipt, strlen(receipt) + 1);
 }
 
-/* A token "é" and two that it was chosen from. */
+/* A token, e with an accent, and two that it was chosen from. */
 static void add_token(ti_choice *c, ti_ask_kind kind)
 {
     ti_serve_top top[] = {{.logprob = -0.25F, .bytes = {"\303\251", 2}},
