@@ -115,10 +115,12 @@ static inline bool hear(void *user, const ti_serve_event *e)
         hear_done(h, e);
     }
     bool stay = h->leave_after == 0 || h->n_texts < h->leave_after;
+    /* after DONE is known, h may be somebody else */
+    void (*then)(heard *, const ti_serve_event *) = e->kind == TI_SERVE_DONE ? NULL : h->then;
     pthread_cond_broadcast(&h->changed);
     pthread_mutex_unlock(&h->lock);
-    if (h->then) {
-        h->then(h, e);
+    if (then) {
+        then(h, e);
     }
     return stay;
 }
