@@ -13,7 +13,7 @@ install(FILES ${PROJECT_BINARY_DIR}/tern.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/
 
 if(TARGET tern)
   install(TARGETS tern RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-  install(FILES models/tern-books.gguf models/tern-books.md
+  install(FILES models/tern-books.gguf models/tern-books.md models/tern-thin.gguf models/tern-thin.md
           DESTINATION ${CMAKE_INSTALL_DATADIR}/tern/models)
 endif()
 

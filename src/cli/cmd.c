@@ -8,12 +8,13 @@
 
 /* In the order in which help shows them: what people want first. */
 static const ti_command *const commands[] = {
-    &ti_cmd_run,    &ti_cmd_chat,       &ti_cmd_serve,  &ti_cmd_verify,  &ti_cmd_audit,
-    &ti_cmd_pull,   &ti_cmd_model,      &ti_cmd_eval,   &ti_cmd_embed,   &ti_cmd_bench,
-    &ti_cmd_meter,  &ti_cmd_footprint,  &ti_cmd_claims, &ti_cmd_grid,    &ti_cmd_when,
-    &ti_cmd_submit, &ti_cmd_queue,      &ti_cmd_cancel, &ti_cmd_logs,    &ti_cmd_report,
-    &ti_cmd_jobd,   &ti_cmd_providers,  &ti_cmd_log,    &ti_cmd_witness, &ti_cmd_edge,
-    &ti_cmd_doctor, &ti_cmd_completion, &ti_cmd_help,   &ti_cmd_version, NULL,
+    &ti_cmd_run,    &ti_cmd_chat,      &ti_cmd_serve,      &ti_cmd_verify, &ti_cmd_audit,
+    &ti_cmd_pull,   &ti_cmd_model,     &ti_cmd_eval,       &ti_cmd_embed,  &ti_cmd_bench,
+    &ti_cmd_meter,  &ti_cmd_footprint, &ti_cmd_claims,     &ti_cmd_grid,   &ti_cmd_when,
+    &ti_cmd_submit, &ti_cmd_queue,     &ti_cmd_cancel,     &ti_cmd_logs,   &ti_cmd_report,
+    &ti_cmd_jobd,   &ti_cmd_providers, &ti_cmd_route,      &ti_cmd_log,    &ti_cmd_witness,
+    &ti_cmd_edge,   &ti_cmd_doctor,    &ti_cmd_completion, &ti_cmd_help,   &ti_cmd_version,
+    NULL,
 };
 
 const ti_command ti_cmd_tern = {

@@ -20,7 +20,7 @@ extern const ti_command ti_cmd_footprint, ti_cmd_footprint_of, ti_cmd_footprint_
     ti_cmd_footprint_zones, ti_cmd_footprint_seed, ti_cmd_claims;
 extern const ti_command ti_cmd_grid, ti_cmd_grid_now, ti_cmd_grid_forecast, ti_cmd_grid_history,
     ti_cmd_grid_zones, ti_cmd_grid_sources, ti_cmd_grid_export, ti_cmd_grid_serve;
-extern const ti_command ti_cmd_when, ti_cmd_providers;
+extern const ti_command ti_cmd_when, ti_cmd_providers, ti_cmd_route;
 extern const ti_command ti_cmd_log, ti_cmd_log_init, ti_cmd_log_append, ti_cmd_log_show,
     ti_cmd_log_prove, ti_cmd_log_index, ti_cmd_log_query, ti_cmd_log_fsck, ti_cmd_log_serve_dir,
     ti_cmd_log_cosign;

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "carbon/stamp.h"
 #include "carbon/units.h"
@@ -86,24 +85,6 @@ typedef struct asking {
 
 /* --- what is asked ------------------------------------------------------------------------ */
 
-static tern_status open_catalogue(ti_providers *out, const char *path, tern_err *err)
-{
-    const char *share = getenv("TERN_SHARE");
-    ti_buf below = {0};
-    if (path) {
-        return ti_providers_load(out, path, err);
-    }
-    if (share && *share) {
-        ti_buf_addf(&below, "%s/providers.json", share);
-    }
-    bool there = below.data && access(below.data, F_OK) == 0;
-    tern_status status = below.failed ? ti_fail_nomem(err, "providers", strlen(share), "a path")
-                         : there      ? ti_providers_load(out, below.data, err)
-                                      : ti_providers_builtin(out, err);
-    ti_buf_free(&below);
-    return status;
-}
-
 static tern_status read_billions(double *out, const char *text, size_t len, tern_err *err)
 {
     uint64_t milli;
@@ -148,49 +129,6 @@ static tern_status read_hour(asking *a, tern_err *err)
 
 /* --- the grids ---------------------------------------------------------------------------- */
 
-static void look(ti_zone_now *z, const ti_feed *feed, const ti_ranking *r)
-{
-    uint32_t mg;
-    if (!ti_series_mean(&mg, &feed->series, r->hour_s, r->hour_s + TI_HOUR_S)) {
-        snprintf(z->why, sizeof z->why, "nothing is known of that hour");
-        return;
-    }
-    z->known = true;
-    z->intensity = (ti_intensity){.intensity_mg_kwh = mg, .basis = feed->series.basis};
-    z->how = feed->how;
-    z->year = feed->year;
-    snprintf(z->source, sizeof z->source, "%s", feed->series.source);
-}
-
-/* A grid of which nothing can be learnt is one that is not known: only memory and the user's
- * Ctrl-C end the command. */
-static tern_status ask_zone(asking *a, ti_zone_now *z, const char *zone, tern_err *err)
-{
-    ti_open_desk d;
-    ti_feed feed;
-    tern_err why = {0};
-    tern_status status = ti_desk_open(&d, &a->args->desk, zone, &why);
-    if (status == TERN_OK) {
-        snprintf(z->zone, sizeof z->zone, "%s", d.zone);
-        d.desk.now_s = a->ranking.now_s;
-        status =
-            ti_desk_forecast(&feed, NULL, &d.desk, d.zone, a->ranking.hour_s + TI_HOUR_S, &why);
-        if (status == TERN_OK) {
-            look(z, &feed, &a->ranking);
-            ti_feed_free(&feed);
-        }
-        ti_desk_close(&d);
-    }
-    if (status == TERN_NOMEM || status == TERN_CANCELLED) {
-        *err = why;
-        return status;
-    }
-    if (status != TERN_OK) {
-        snprintf(z->why, sizeof z->why, "%.190s", why.message);
-    }
-    return TERN_OK;
-}
-
 /* The zone of that name, asked about when it is new. */
 static tern_status zone_of(asking *a, const ti_zone_now **out, const char *zone, tern_err *err)
 {
@@ -202,8 +140,8 @@ static tern_status zone_of(asking *a, const ti_zone_now **out, const char *zone,
         }
     }
     ti_zone_now *z = &r->zones[r->n_zones];
-    snprintf(z->zone, sizeof z->zone, "%s", zone);
-    TI_TRY(ask_zone(a, z, zone, err));
+    const ti_zone_ask ask = {&a->args->desk, r->now_s, r->hour_s};
+    TI_TRY(ti_zone_look(z, zone, &ask, err));
     r->n_zones++;
     *out = z;
     return TERN_OK;
@@ -379,7 +317,7 @@ static tern_status run(const void *values, const ti_operands *given, tern_err *e
     ti_grams_args table = {.grid = a.args->desk.grid};
     (void)given;
     ti_interrupt_catch();
-    TI_TRY(open_catalogue(&a.catalogue, a.args->catalogue, err));
+    TI_TRY(ti_catalogue_open(&a.catalogue, a.args->catalogue, err));
     tern_status status = ti_grams_table(&a.grid, &table, err);
     if (status == TERN_OK && a.grid.n == 0) {
         status = ti_fail(err, TERN_CORRUPT, "providers", TI_NO_OFFSET, "the table is empty");

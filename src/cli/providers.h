@@ -7,8 +7,8 @@
 #include "base/buf.h"
 #include "carbon/basis.h"
 #include "carbon/ecologits.h"
-#include "carbon/feed.h"
 #include "carbon/providers.h"
+#include "cli/zone_now.h"
 #include "energy/session.h"
 
 enum {
@@ -25,17 +25,6 @@ const char *ti_tier_name(ti_tier tier);
 
 /* The tier of a value beside the best one; best 0 gives none. */
 ti_tier ti_tier_of(uint64_t value, uint64_t best);
-
-/* How clean a grid is in the hour that was asked for. */
-typedef struct ti_zone_now {
-    char zone[TI_ZONE_MAX + 1];
-    bool known;
-    ti_intensity intensity;
-    ti_how how;
-    uint32_t year;                /* of a yearly mean, else 0 */
-    char source[TI_ZONE_MAX + 1]; /* who says it */
-    char why[200];                /* why it is not known */
-} ti_zone_now;
 
 /* What a model took on this machine. */
 typedef struct ti_local {

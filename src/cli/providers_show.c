@@ -4,7 +4,6 @@
 
 #include "carbon/stamp.h"
 #include "carbon/units.h"
-#include "cli/grid_show.h"
 #include "cli/metering.h"
 #include "cli/moment.h"
 #include "cli/providers.h"
@@ -72,24 +71,6 @@ static void pue_text(char *out, size_t cap, const ti_provider_row *row)
     }
 }
 
-static void add_grid(ti_buf *out, const ti_provider_row *row)
-{
-    char grams[TI_GRAMS_TEXT];
-    const ti_zone_now *z = row->zone;
-    if (!z) {
-        ti_buf_adds(out, "grid unknown");
-    } else if (!z->known) {
-        ti_buf_addf(out, "%s, of which nothing is known", z->zone);
-    } else if (z->how == TI_HOW_YEARLY) {
-        ti_buf_addf(out, "%s, %s, mean of %u", z->zone,
-                    ti_show_grams(grams, (uint32_t)z->intensity.intensity_mg_kwh),
-                    (unsigned)z->year);
-    } else {
-        ti_buf_addf(out, "%s, %s, %s", z->zone,
-                    ti_show_grams(grams, (uint32_t)z->intensity.intensity_mg_kwh), z->source);
-    }
-}
-
 static void add_row(ti_buf *out, const ti_provider_row *row, size_t rank)
 {
     char name[64], mid[TI_AMOUNT_TEXT], low[TI_AMOUNT_TEXT], range[80], pue[32];
@@ -112,7 +93,7 @@ static void add_row(ti_buf *out, const ti_provider_row *row, size_t rank)
     }
     add_padded(out, range, 20);
     add_padded(out, pue, 9);
-    add_grid(out, row);
+    ti_add_zone(out, row->zone);
     if (row->other_size) {
         ti_buf_adds(out, "; a model of another size");
     }

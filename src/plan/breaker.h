@@ -35,6 +35,7 @@ typedef struct ti_breaker {
     bool trying;       /* half open, and its one request is on its way */
 } ti_breaker;
 
+/* Open while the pause lasts, and while the one trial is on its way. */
 ti_breaker_state ti_breaker_state_at(const ti_breaker *breaker, int64_t now_s);
 
 /* True when a request may be sent.  Half open, it takes the one trial: who got true must report

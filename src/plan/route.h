@@ -6,8 +6,8 @@
  * and never taken for zero; grams on different bases are never compared or added.
  *
  * What a decision promises, in this order:
- *   1. nobody is chosen whose model is not good enough for the task, who has no room for it,
- *      is too slow, too dear, or paused by a circuit breaker (but see 3);
+ *   1. nobody is chosen whose model is not good enough for the task, who cannot be asked, has
+ * no room for it, is too slow, too dear, or paused by a circuit breaker (but see 3);
  *   2. what the carbon budget counts never exceeds it: a candidate whose expected grams do not
  *      fit into what is left of the day is not chosen, nor one whose grams are not known;
  *   3. at the budget's end the request waits, is refused, or a smaller model has it, as the
@@ -84,6 +84,7 @@ typedef struct ti_route_grid {
 
 typedef struct ti_route_candidate {
     bool local;
+    bool unready;            /* cannot be asked: its key is not set, its model is not there */
     bool thick;              /* its model is good enough for a thick task too */
     uint64_t context_tokens; /* prompt and answer together; 0 = not known */
     ti_route_energy energy;
@@ -128,8 +129,9 @@ enum {
     TI_AGAINST_DEADLINE = 1u << 4, /* would end after it */
     TI_AGAINST_BREAKER = 1u << 5,  /* paused */
     TI_AGAINST_BUDGET = 1u << 6,   /* its grams do not fit into what is left of the day */
-    TI_AGAINST_GRAMS = 1u << 7, /* a budget is set, and its grams are not known on its basis */
-    TI_AGAINST_LIMIT = 1u << 8  /* a figure does not fit into 64 bits */
+    TI_AGAINST_GRAMS = 1u << 7,  /* a budget is set, and its grams are not known on its basis */
+    TI_AGAINST_LIMIT = 1u << 8,  /* a figure does not fit into 64 bits */
+    TI_AGAINST_UNREADY = 1u << 9 /* cannot be asked */
 };
 
 /* Expected figures of one candidate for this request. */

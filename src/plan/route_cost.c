@@ -134,6 +134,9 @@ void ti_route_cost(ti_route_row *row, const ti_route_request *request,
     if (!energy(row, request, c) || !time_and_price(row, request, c)) {
         *row = (ti_route_row){.against = TI_AGAINST_LIMIT};
     }
+    if (c->unready) {
+        row->against |= TI_AGAINST_UNREADY;
+    }
     if (request->task == TI_ROUTE_THICK && !c->thick) {
         row->against |= TI_AGAINST_TASK;
     }

@@ -153,6 +153,10 @@ static void limits_of_time_price_and_room(void **state)
     assert_int_equal(r.rows[0].against, TI_AGAINST_ROOM);
 
     w = usual();
+    w.c[0].unready = true;
+    assert_int_equal(decide(&w).rows[0].against, TI_AGAINST_UNREADY);
+
+    w = usual();
     w.request.deadline_s = NOW + 20;
     assert_int_equal(decide(&w).rows[0].against, TI_AGAINST_DEADLINE);
     w.request.deadline_s = NOW + 21;

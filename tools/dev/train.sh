@@ -7,13 +7,19 @@ xz xz-utils
 /usr/lib/python3/dist-packages/numpy python3-numpy
 /usr/lib/python3/dist-packages/regex python3-regex'
 
-# Runs `python3 -m smdr ARGUMENTS` with Debian's PyTorch.  Its CPU allocator gives every large
+# Runs `python3 -m smdr ARGUMENTS`, or `python3 -m route ...` for `train route ...`, with Debian's
+# PyTorch.  Its CPU allocator gives every large
 # tensor back to the system and faults it in again; with these two settings of glibc it keeps
 # them (a pass over 6 MB took 16 ms without and 0.6 ms with them).
 train()
 {
     need "$tools_train"
+    part=smdr
+    if [ "${1:-}" = route ]; then
+        part=route
+        shift
+    fi
     MALLOC_MMAP_THRESHOLD_=1073741824 MALLOC_TRIM_THRESHOLD_=4294967296 \
         PYTHONPATH="$root/train${PYTHONPATH:+:$PYTHONPATH}" TERN_RUNS="${TERN_RUNS:-$build/runs}" \
-        exec /usr/bin/python3 -m smdr "$@"
+        exec /usr/bin/python3 -m $part "$@"
 }
