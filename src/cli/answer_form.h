@@ -14,14 +14,16 @@ typedef struct ti_answer_form_args {
 } ti_answer_form_args;
 
 /* clang-format off */
-#define TI_OPTS_FORM(S, m)                                                                     \
+/* `more` is what follows the name of a file in help. */
+#define TI_FORM_OR_STDIN "; - reads standard input"
+#define TI_OPTS_FORM(S, m, more)                                                               \
     {.type = TI_OPT_FLAG, .name = "json-object", .help = "let the answer be a JSON object",    \
      .offset = offsetof(S, m.json_object)},                                                    \
     {.type = TI_OPT_STR, .name = "json-schema", .metavar = "FILE",                             \
-     .help = "let the answer be JSON that fits this JSON Schema; - reads standard input",      \
+     .help = "let the answer be JSON that fits this JSON Schema" more,                         \
      .words = TI_WORDS_FILE, .offset = offsetof(S, m.schema)},                                 \
     {.type = TI_OPT_STR, .name = "grammar", .metavar = "FILE",                                 \
-     .help = "let the answer fit these rules (GBNF); - reads standard input",                  \
+     .help = "let the answer fit these rules (GBNF)" more,                                     \
      .words = TI_WORDS_FILE, .offset = offsetof(S, m.rules)}
 /* clang-format on */
 

@@ -61,7 +61,7 @@ static const ti_opt opts[] = {
      .help = "end an answer before TEXT; may be repeated",
      .offset = offsetof(chat_args, stops)},
     {.type = TI_OPT_HEADING, .help = "Form of each answer"},
-    TI_OPTS_FORM(chat_args, form),
+    TI_OPTS_FORM(chat_args, form, ""),
     {.type = TI_OPT_HEADING, .help = "Receipts"},
     TI_OPT_NO_RECEIPT(chat_args, receipt),
     {.type = TI_OPT_FLAG,

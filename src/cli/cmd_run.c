@@ -57,7 +57,7 @@ static const ti_opt opts[] = {
      .help = "print one JSON document, schema tern.run/1, instead of the text",
      .offset = offsetof(run_args, json)},
     {.type = TI_OPT_HEADING, .help = "Form of the answer"},
-    TI_OPTS_FORM(run_args, form),
+    TI_OPTS_FORM(run_args, form, TI_FORM_OR_STDIN),
     {.type = TI_OPT_HEADING, .help = "Receipt"},
     TI_OPTS_RECEIPT(run_args, receipt),
     {.type = TI_OPT_HEADING, .help = "Sampling"},
@@ -345,6 +345,7 @@ const ti_command ti_cmd_run = {
     .examples = "tern run \"Once upon a time\"\n"
                 "tern run -m smollm2-135m-instruct \"What is the capital of France?\"\n"
                 "tern run -m model.gguf -n 64 --raw --seed 7 \"Once upon a time\"\n"
+                "tern run --json-schema person.json \"Who wrote Emma? Answer in JSON.\"\n"
                 "tern run --json - < question.txt | jq -r .text",
     .opts = opts,
     .operands = operands,

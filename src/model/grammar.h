@@ -12,8 +12,8 @@
  *   gram_check.c   what is known of nodes and rules; refuses left recursion
  *   gbnf.c         the notation of rules
  *   gram_json.c    JSON in that notation, and the public entry
- *   schema.c       JSON Schema
- *   schema_text.c  its strings and numbers
+ *   schema*.c      JSON Schema (schema.h)
+ *   trie.c         the vocabulary by its bytes
  *   matcher.c      the state of one text
  *   mask.c         which tokens keep it alive, over the trie of trie.c
  *   constrain.c    a session with a grammar */
@@ -85,11 +85,20 @@ typedef struct ti_gbuild {
     bool failed, too_many;
 } ti_gbuild;
 
-ti_gexpr *ti_gx_text(ti_gbuild *b, const char *text, size_t len); /* copies */
-ti_gexpr *ti_gx_lit(ti_gbuild *b, const char *text);              /* a C string */
+/* These bytes, copied; the same for a C string. */
+ti_gexpr *ti_gx_text(ti_gbuild *b, const char *text, size_t len);
+ti_gexpr *ti_gx_lit(ti_gbuild *b, const char *text);
+
+/* A rule, by its number. */
 ti_gexpr *ti_gx_rule(ti_gbuild *b, uint32_t rule);
-ti_gexpr *ti_gx_list(ti_gbuild *b, int kind); /* an empty SEQ or ALT */
+
+/* An empty SEQ or ALT. */
+ti_gexpr *ti_gx_list(ti_gbuild *b, int kind);
+
+/* Adds a part at the end of a list. */
 void ti_gx_add(ti_gbuild *b, ti_gexpr *list, ti_gexpr *part);
+
+/* A part, min to max times (TI_GX_FOREVER = without end). */
 ti_gexpr *ti_gx_repeat(ti_gbuild *b, ti_gexpr *part, uint32_t min, uint32_t max);
 
 /* A set from n ranges in any order, copied; negated: all characters but these and U+0000.

@@ -87,7 +87,7 @@ static workspace workspace_of(void *scratch, size_t n)
     w.weights = scratch;
     w.candidates = (candidate *)(w.weights + n);
     w.logits = (float *)(w.candidates + n);
-    w.ids = (tern_token *)(w.logits + n);
+    w.ids = (tern_token *)(void *)(w.logits + n);
     w.counts = scratch;
     return w;
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* model/schema.h - what the files of JSON Schema share; private to them.
  *
- *   schema.c        schemas, objects, arrays
+ *   schema.c        schemas
+ *   schema_object.c objects and arrays
+ *   schema_scalar.c strings and whole numbers by their keywords
  *   schema_text.c   texts and whole numbers as expressions
  *   schema_oneof.c  whether two schemas exclude each other */
 #ifndef TI_MODEL_SCHEMA_H
@@ -50,6 +52,37 @@ tern_status ti_js_resolve(const ti_js *s, const ti_jval *ref, const ti_jval **ou
 
 /* True when it is certain that no value fits both. */
 bool ti_js_exclude(const ti_js *s, const ti_jval *a, const ti_jval *b);
+
+/* The rule of a schema, which is done later when it is new. */
+ti_gexpr *ti_js_part_of(ti_js *s, const ti_jval *schema);
+
+/* Gives a rule its body, unless something failed. */
+void ti_js_define(ti_js *s, uint32_t rule, ti_gexpr *body);
+
+/* The whole number of a keyword that counts; without it *out stays.  Errors: TERN_CORRUPT,
+ * TERN_LIMIT. */
+tern_status ti_js_count(const ti_js *s, const ti_jval *schema, const char *keyword,
+                        uint32_t *out);
+
+/* Values of these types that fit the schema.  Errors: TERN_CORRUPT, TERN_UNSUPPORTED,
+ * TERN_LIMIT, TERN_NOMEM. */
+tern_status ti_js_object(ti_js *s, const ti_jval *schema, ti_gexpr **out);
+tern_status ti_js_array(ti_js *s, const ti_jval *schema, ti_gexpr **out);
+tern_status ti_js_string(ti_js *s, const ti_jval *schema, ti_gexpr **out);
+tern_status ti_js_integer(ti_js *s, const ti_jval *schema, ti_gexpr **out);
+
+/* TERN_CORRUPT at a value. */
+tern_status ti_js_corrupt(tern_err *err, const ti_jval *at, const char *what);
+
+/* Bytes of a text that a message shows. */
+int ti_js_shown(ti_str s);
+
+/* Two or three expressions (the third may be NULL) in a row; white space; one after a comma;
+ * one that may be missing. */
+ti_gexpr *ti_gx_sequence(ti_gbuild *b, ti_gexpr *one, ti_gexpr *two, ti_gexpr *three);
+ti_gexpr *ti_js_space(ti_gbuild *b);
+ti_gexpr *ti_js_further(ti_gbuild *b, ti_gexpr *x);
+ti_gexpr *ti_gx_maybe(ti_gbuild *b, ti_gexpr *x);
 
 /* A value, written without white space. */
 ti_gexpr *ti_gx_value(ti_gbuild *b, const ti_jval *value);

@@ -33,6 +33,16 @@ static size_t common(ti_str a, ti_str b)
     return n;
 }
 
+/* At least 1, so that there is something to allocate. */
+static size_t count_ends(const ti_vocab *v)
+{
+    size_t n = 0;
+    for (uint32_t id = 0; id < v->n_tokens; id++) {
+        n += ti_vocab_ends(v, (tern_token)id);
+    }
+    return n > 0 ? n : 1;
+}
+
 /* The tokens that stand for bytes, sorted; returns their number. */
 static size_t take_words(word *words, ti_trie *t, const ti_vocab *v)
 {
@@ -97,7 +107,7 @@ static tern_status build(ti_trie *t, const ti_vocab *v, tern_err *err)
     uint32_t *path = ti_calloc((size_t)v->max_token_bytes + 2, sizeof *path);
     t->n_vocab = v->n_tokens;
     t->ids = ti_calloc(v->n_tokens, sizeof *t->ids);
-    t->ends = ti_calloc(v->n_tokens, sizeof *t->ends);
+    t->ends = ti_calloc(count_ends(v), sizeof *t->ends);
     tern_status status = TERN_OK;
     if (words && path && t->ids && t->ends) {
         size_t n = take_words(words, t, v);
@@ -109,9 +119,6 @@ static tern_status build(ti_trie *t, const ti_vocab *v, tern_err *err)
     if (!t->nodes) {
         status = ti_fail_nomem(err, MODULE, v->n_tokens * sizeof *words,
                                "the tokens by their bytes");
-    } else if (t->n_ends < v->n_tokens) { /* few end an answer */
-        uint32_t *ends = realloc(t->ends, (t->n_ends + 1) * sizeof *ends);
-        t->ends = ends ? ends : t->ends;
     }
     free(words);
     free(path);

@@ -31,6 +31,39 @@ $ tern run -m tiny.gguf -n 20 hello | head -c 1 >first; tern run -m tiny.gguf -n
 > "text":""
 > "stop_reason":"stop"
 
+# Answers that have a form: docs/grammar.md.
+$ echo '{"type":"object","properties":{"n":{"type":"integer","minimum":10,"maximum":12},"say":{"enum":["yes","no"]}},"required":["n","say"]}' >form.json; for s in 1 2 3 4; do tern run -q --no-receipt -m tiny.gguf --json-schema form.json --temp 2 --seed $s hello | tr -d '[:space:]'; echo; done | grep -cxE '\{"n":1[012],"say":"(yes|no)"\}'
+> 4
+
+$ for t in 1 3; do tern run -q --no-receipt -m tiny.gguf --threads $t --json-object -n 40 --temp 2 --seed 5 hello; done | uniq | wc -l
+> 1
+
+$ tern run -m tiny.gguf -n 40 --json-object --temp 2 --seed 7 --json hello | grep -o '"stop_reason":"[^"]*"'
+> "stop_reason":"end"
+
+$ echo 'root ::= "ja" | "nein"' | tern run -q --no-receipt -m tiny.gguf --grammar - hello | grep -cxE 'ja|nein'
+> 1
+
+# Too short for any: it comes as near to an end as it can.
+$ echo '{"const":"a long text"}' | tern run -q --no-receipt -m tiny.gguf --json-schema - -n 1 --json hello | grep -o '"stop_reason":"[^"]*"'
+> "stop_reason":"length"
+
+$ echo '{"pattern":"a"}' | tern run -m tiny.gguf --json-schema - hello
+! tern: schema: '-': keyword 'pattern' is not supported (at offset 11)
+? 4
+
+$ echo 'root ::= x' >form; tern run -m tiny.gguf --grammar form hello
+! tern: grammar: 'form': there is no rule 'x' (at offset 9)
+? 4
+
+$ tern run -m tiny.gguf --grammar form --json-object hello
+! tern: grammar: --json-object, --json-schema and --grammar exclude each other
+? 2
+
+$ echo x | tern run -m tiny.gguf --grammar -
+! tern: run: the prompt and the form cannot both be read from standard input
+? 2
+
 # What cannot be done is said before anything is computed.
 $ tern run -m tiny.gguf ""
 >...

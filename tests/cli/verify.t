@@ -82,6 +82,25 @@ $ tern verify --json r.json | grep -o '"schema":"[^"]*"\|"verified":[a-z]*'
 > "verified":true
 > "verified":true
 
+# A grammar is part of what was asked: its digest is in the receipt, its text beside it.
+$ echo '{"type":"array","items":{"type":"boolean"},"minItems":3}' >form.json; tern run -q -m tiny.gguf -n 30 --json-schema form.json --temp 2 --seed 3 --trace --receipt f.json hello >out2 2>err; tern verify --rerun -m tiny.gguf -o out2 f.json | grep -c ' ok '
+> 7
+
+$ tern run -q -m tiny.gguf --json-object -n 20 --temp 2 --receipt g.json hello >out2 2>err; tern verify --rerun -m tiny.gguf -o out2 g.json | grep -c ' rerun *ok '
+> 1
+
+$ sed -i 's/,"input_tokens".*/}/' f.json.private; echo hello >prompt; tern verify --rerun -m tiny.gguf --prompt prompt f.json >out2
+! tern: verify: the grammar (json-schema) was not kept beside the receipt
+! hint: --grammar FILE gives it
+? 3
+
+$ tern verify --rerun -m tiny.gguf --prompt prompt --grammar form.json f.json | grep -c ' rerun *ok '
+> 1
+
+$ echo '{}' >form2.json; tern verify --rerun -m tiny.gguf --prompt prompt --grammar form2.json f.json >out2
+! tern: verify: the grammar is not the one of the receipt: another digest
+? 2
+
 $ tern verify --rerun -m other.gguf r.json | grep -v ' ok \|open'
 > r.json: NOT verified
 >   model        no    'other.gguf' is not the model of the receipt: another digest
@@ -215,7 +234,7 @@ $ tern verify --proof p r.json
 ? 2
 
 $ tern verify --model tiny.gguf r.json
-! tern: verify: --model, --prompt, --system and --stop are for --rerun
+! tern: verify: --model, --prompt, --system, --stop and --grammar are for --rerun
 ? 2
 
 $ tern verify missing.json
