@@ -57,12 +57,15 @@ static tern_status grow(ti_fit_series *r, size_t *cap, tern_err *err)
     }
     const size_t n = *cap ? *cap * 2 : 4096;
     uint32_t *time = realloc(r->time, n * sizeof *time);
-    r->time = time ? time : r->time;
-    int32_t *value = realloc(r->value, n * sizeof *value);
-    r->value = value ? value : r->value;
-    if (!time || !value) {
-        return ti_fail_nomem(err, "edge", n * (sizeof *time + sizeof *value), "readings");
+    if (!time) {
+        return ti_fail_nomem(err, "edge", n * sizeof *time, "times");
     }
+    r->time = time;
+    int32_t *value = realloc(r->value, n * sizeof *value);
+    if (!value) {
+        return ti_fail_nomem(err, "edge", n * sizeof *value, "readings");
+    }
+    r->value = value;
     *cap = n;
     return TERN_OK;
 }

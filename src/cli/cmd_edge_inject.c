@@ -107,12 +107,15 @@ static tern_status grow(table *t, tern_err *err)
     }
     const size_t n = t->cap ? t->cap * 2 : 4096;
     kept_row *rows = realloc(t->rows, n * sizeof *rows);
-    t->rows = rows ? rows : t->rows;
-    double *values = realloc(t->values, n * sizeof *values);
-    t->values = values ? values : t->values;
-    if (!rows || !values) {
+    if (!rows) {
         return ti_fail_nomem(err, "inject", n * sizeof *rows, "rows");
     }
+    t->rows = rows;
+    double *values = realloc(t->values, n * sizeof *values);
+    if (!values) {
+        return ti_fail_nomem(err, "inject", n * sizeof *values, "values");
+    }
+    t->values = values;
     t->cap = n;
     return TERN_OK;
 }
