@@ -31,7 +31,7 @@ extern const ti_command ti_cmd_submit, ti_cmd_queue, ti_cmd_queue_prune, ti_cmd_
     ti_cmd_jobd;
 
 extern const ti_command ti_cmd_edge, ti_cmd_edge_fit, ti_cmd_edge_export, ti_cmd_edge_run,
-    ti_cmd_edge_inject, ti_cmd_edge_size;
+    ti_cmd_edge_inject, ti_cmd_edge_score, ti_cmd_edge_size;
 
 /* The command `tern` itself: its `subs` are the commands. */
 extern const ti_command ti_cmd_tern;

@@ -2,8 +2,13 @@
 #include "cli/cmd.h"
 
 static const ti_command *const commands[] = {
-    &ti_cmd_edge_run,  &ti_cmd_edge_fit,    &ti_cmd_edge_export,
-    &ti_cmd_edge_size, &ti_cmd_edge_inject, NULL,
+    &ti_cmd_edge_run,
+    &ti_cmd_edge_fit,
+    &ti_cmd_edge_export,
+    &ti_cmd_edge_size,
+    &ti_cmd_edge_inject,
+    &ti_cmd_edge_score,
+    NULL,
 };
 
 const ti_command ti_cmd_edge = {
