@@ -15,9 +15,12 @@ bool ti_process_look(ti_job_process *out, int64_t pid);
 /* False when it is of another machine, where nobody can look from here. */
 bool ti_process_is_here(const ti_job_process *process);
 
-/* As a line of text, and back; false for any other text. */
 enum { TI_PROCESS_TEXT = 200 };
+
+/* As a line of text. */
 void ti_process_write(char out[TI_PROCESS_TEXT], const ti_job_process *process);
+
+/* Back from such a line; false for any other text. */
 bool ti_process_read(ti_job_process *out, const char *line);
 
 /* "NAME" of "NAME/MACHINE-ID", into out; returns out. */

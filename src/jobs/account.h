@@ -27,10 +27,11 @@ typedef struct ti_job_output {
     char sha256[65]; /* hexadecimal */
 } ti_job_output;
 
+enum { TI_JOB_SALT = 32 };
+
 /* What the command was, for who has its words and the salt: in a log the words themselves, with
  * whatever stands in them, would be everybody's.  Hexadecimal
  * SHA-256("tern.command/1" || salt || words, each with a NUL behind it). */
-enum { TI_JOB_SALT = 32 };
 void ti_job_commit(char hex[2 * TI_SHA256_BYTES + 1], const uint8_t salt[TI_JOB_SALT],
                    const ti_job *job);
 

@@ -64,6 +64,8 @@ slurm PENDING
 submit -- sh -c 'exit 3'
 is 1 planned || fault "job 1 is $(field 1 state) before it began"
 [ "$(field 1 external)" = 17 ] || fault "job 1 is '$(field 1 external)' in Slurm"
+# A daemon that ends when it is idle does not wait for what others run.
+timeout 10 tern jobd --until-idle --foreground 2>said || fault "jobd waits for Slurm's job: $(cat said)"
 sh queue/1/batch
 slurm silent
 is 1 planned || fault "job 1 is $(field 1 state), and nobody said so"

@@ -95,6 +95,13 @@ for id in $((jobs + 1)) $((jobs + 2)); do
         *) fault "job $id: its command outlives its keeper ($state)" ;;
     esac
 done
+# The daemon hears of it at once.
+n=0
+while [ "$(field $((jobs + 1)) state)" != interrupted ] && [ $n -lt 50 ]; do
+    n=$((n + 1))
+    sleep 0.1
+done
+[ $n -lt 50 ] || fault "job $((jobs + 1)), whose keeper is dead, is $(field $((jobs + 1)) state)"
 kill "$daemon"
 wait "$daemon" 2>/dev/null
 daemon=
