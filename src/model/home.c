@@ -9,6 +9,9 @@
 
 static const char module[] = "session";
 
+/* Tokens from which on threads are woken for a copy: some MB of a model of usual size. */
+enum { WORTH_THREADS = 64 };
+
 tern_status ti_home_create(ti_home *out, const tern_model *model, uint32_t threads,
                            uint32_t max_rows, uint32_t n_ctx, tern_err *err)
 {
@@ -112,6 +115,27 @@ static void copy_part(ti_kv *to, const ti_kv *from, size_t l, size_t head, ti_kv
     }
 }
 
+typedef struct copies {
+    tern_session *to;
+    const tern_session *from;
+    size_t n;
+} copies;
+
+/* This thread's heads. */
+static void copy_share(void *ctx, uint32_t id, uint32_t n_threads)
+{
+    const copies *c = ctx;
+    size_t heads = c->from->model->config.n_head_kv;
+    for (size_t t = id; t < heads * c->from->model->config.n_layer; t += n_threads) {
+        size_t l = t / heads;
+        ti_kv_part parts[2];
+        bool ring = c->from->kv.layers[l].linear < c->from->n_ctx;
+        ti_kv_parts(parts, ring ? &c->from->kv.layers[l] : &c->to->kv.layers[l], c->n);
+        copy_part(&c->to->kv, &c->from->kv, l, t % heads, parts[0]);
+        copy_part(&c->to->kv, &c->from->kv, l, t % heads, parts[1]);
+    }
+}
+
 size_t ti_session_adopt(tern_session *to, const tern_session *from, size_t n)
 {
     const ti_config *c = &from->model->config;
@@ -121,14 +145,11 @@ size_t ti_session_adopt(tern_session *to, const tern_session *from, size_t n)
     if (n == 0 || (from->kv.has_ring && (!to->kv.has_ring || ti_kv_lost(&from->kv, n - 1)))) {
         return 0;
     }
-    for (size_t l = 0; l < c->n_layer; l++) {
-        ti_kv_part parts[2];
-        bool ring = from->kv.layers[l].linear < from->n_ctx;
-        ti_kv_parts(parts, ring ? &from->kv.layers[l] : &to->kv.layers[l], n);
-        for (size_t h = 0; h < c->n_head_kv; h++) {
-            copy_part(&to->kv, &from->kv, l, h, parts[0]);
-            copy_part(&to->kv, &from->kv, l, h, parts[1]);
-        }
+    copies all = {.to = to, .from = from, .n = n};
+    if (n < WORTH_THREADS) {
+        copy_share(&all, 0, 1);
+    } else {
+        ti_pool_run(to->batch->pool, copy_share, &all);
     }
     /* A ring has the last ones only: nothing more can be taken back. */
     to->kv.reached = n + (to->kv.has_ring ? TI_KV_STEP - 1 : 0);

@@ -212,8 +212,9 @@ uint64_t ti_home_session_bytes(const ti_home *home, uint32_t n_ctx, tern_kv_type
 
 /* Gives `to`, which is empty, the first n tokens of `from` with their keys and values (n <=
  * those that from has run, and what `to` holds; same model and kind of cache), and the logits
- * if they are those after the n-th: the bits that running them gives.  Cost: a copy. Returns n,
- * or 0 when `from` does not have all that is needed any more; `to` stays empty. */
+ * if they are those after the n-th: the bits that running them gives.  Cost: a copy, by the
+ * home's threads. Returns n, or 0 when `from` does not have all that is needed any more; `to`
+ * stays empty. */
 size_t ti_session_adopt(tern_session *to, const tern_session *from, size_t n);
 
 /* --- insides that home.c shares ------------------------------------------------------------

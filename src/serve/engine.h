@@ -61,7 +61,7 @@ typedef struct ti_serve_opts {
                              choices takes n */
     uint32_t queue;       /* requests that wait, 0 = 64 */
     uint64_t kv_bytes;    /* of all keys and values; 0 = slots contexts of n_ctx tokens */
-    uint64_t cache_bytes; /* of these, for prompts of earlier requests; 0 = all of it,
+    uint64_t cache_bytes; /* of these, for prompts of earlier requests; 0 = a quarter,
                              UINT64_MAX = none */
     uint64_t unload_ns;   /* the model is closed after so long without a request; 0 = never */
     uint32_t chunk;       /* rows of prompts in one pass at most; 0 = 256 */

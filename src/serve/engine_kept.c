@@ -64,8 +64,12 @@ void ti_engine_forget(ti_serve_engine *e)
 
 static uint64_t kept_limit(const ti_serve_engine *e)
 {
-    uint64_t limit = e->opts.cache_bytes;
-    return limit == UINT64_MAX ? 0 : limit == 0 || limit > e->kv_limit ? e->kv_limit : limit;
+    enum { PART = 4 }; /* what is kept is real memory, while sessions use theirs as they grow */
+    uint64_t limit = e->opts.cache_bytes, all = e->kv_limit;
+    if (limit == UINT64_MAX) {
+        return 0;
+    }
+    return limit == 0 ? all / PART : limit < all ? limit : all;
 }
 
 /* A session that was made for a long answer and got a short one is copied into a small one,

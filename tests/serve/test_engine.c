@@ -399,8 +399,11 @@ static void test_memory(void **state)
     ti_serve_give_back(e);
     uint64_t context = stats_of(e).kv_limit; /* of one context */
     ti_serve_close(e);
-    const ti_serve_opts opts = {
-        .path = path, .threads = 1, .slots = 4, .kv_bytes = context + context / 2};
+    const ti_serve_opts opts = {.path = path,
+                                .threads = 1,
+                                .slots = 4,
+                                .kv_bytes = context + context / 2,
+                                .cache_bytes = 2 * context};
     e = open_engine(&opts);
     tern_token tokens[4][64];
     ti_serve_request r[4];
