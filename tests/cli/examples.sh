@@ -41,6 +41,11 @@ cmp "$work/stream" "$work/run" || fault "stream and run differ"
 
 "$examples/example_batch" "$model" "$text" "Another prompt, which is longer" || fault batch
 
+echo '{"properties":{"mood":{"enum":["good","bad"]},"stars":{"type":"integer","minimum":1,"maximum":5}},"required":["mood","stars"]}' >"$work/schema"
+"$examples/example_json" "$model" "$text" >"$work/json" || fault json
+"$tern" run -m "$model" -n 64 --raw --json-schema "$work/schema" "$text" >"$work/run" || fault run
+cmp "$work/json" "$work/run" || fault "json and run differ"
+
 "$examples/example_hello" "$work/nothing.gguf" 2>"$work/err"
 [ $? -eq 5 ] || fault "hello without a model"
 grep -q 'cannot open' "$work/err" || fault "hello does not say why"

@@ -75,7 +75,9 @@ static ti_receipt sample(void)
     r.work.output_tokens = 42;
     r.work.macs = 123456789012;
     r.work.weight_bytes = 210987654321;
-    r.has_trace = r.has_energy = r.has_carbon = true;
+    r.has_grammar = r.has_trace = r.has_energy = r.has_carbon = true;
+    snprintf(r.grammar.kind, sizeof r.grammar.kind, TI_RECEIPT_JSON_SCHEMA);
+    memset(r.grammar.sha256, 0x5a, sizeof r.grammar.sha256);
     r.trace.n_tokens = 58;
     r.trace.n_layers = 30;
     r.energy.energy_uj = 3100000;
@@ -109,12 +111,13 @@ static ti_buf written(const ti_receipt *r)
 static void test_round_trip(void **state)
 {
     (void)state;
-    for (unsigned parts = 0; parts < 8; parts++) {
+    for (unsigned parts = 0; parts < 16; parts++) {
         ti_receipt r = sample(), back;
         tern_err err;
         r.has_trace = parts & 1;
         r.has_energy = parts & 2;
         r.has_carbon = parts & 4;
+        r.has_grammar = parts & 8;
         ti_buf text = written(&r), again = {0};
         assert_int_equal(ti_receipt_read(&back, text.data, text.len, &err), TERN_OK);
         assert_int_equal(ti_receipt_write(&again, &back, NULL), TERN_OK);
@@ -123,6 +126,8 @@ static void test_round_trip(void **state)
         assert_memory_equal(back.output.sha256, r.output.sha256, TI_SHA256);
         assert_memory_equal(back.input.commitment, r.input.commitment, TI_SHA256);
         assert_string_equal(back.model.name, r.model.name);
+        assert_int_equal(back.has_grammar, r.has_grammar);
+        assert_string_equal(back.grammar.kind, r.has_grammar ? r.grammar.kind : "");
         assert_true(back.sampler.seed == UINT64_MAX);
         assert_true(back.sampler.temperature == 0.8f);
         assert_true(back.sampler.frequency_penalty == 1e-9f);
@@ -498,6 +503,7 @@ static void test_secrets(void **state)
     memcpy(s.salt, salt, sizeof s.salt);
     for (int with = 0; with < 2; with++) {
         s.has_input = with;
+        s.grammar = with ? "root ::= \"\\n\"" : NULL;
         ti_buf_clear(&text);
         assert_int_equal(ti_secrets_write(&text, &s, NULL), TERN_OK);
         assert_int_equal(ti_secrets_parse(&back, text.data, text.len, &err), TERN_OK);
@@ -505,6 +511,7 @@ static void test_secrets(void **state)
         assert_memory_equal(back.salt, salt, sizeof salt);
         assert_int_equal(back.has_input, with);
         assert_int_equal(back.n_input, with ? 2 : 0);
+        assert_true(with ? strcmp(back.grammar, s.grammar) == 0 : !back.grammar);
         assert_true(!with || (back.input[1] == 6 && back.output[0] == 7 &&
                               strcmp(back.stops[1], "\xc3\xa9") == 0));
         ti_secrets_free(&back);
