@@ -3,14 +3,8 @@
  * dates, so that what happens when clocks change does not depend on mktime's guesses. */
 #include "cli/moment.h"
 
-#include <inttypes.h>
-#include <limits.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "carbon/stamp.h"
 #include "carbon/units.h"
@@ -22,59 +16,6 @@ static const char *const days[] = {"sunday",   "monday", "tuesday", "wednesday",
                                    "thursday", "friday", "saturday"};
 
 /* --- the local clock ---------------------------------------------------------------------- */
-
-static struct tm local(int64_t time_s)
-{
-    time_t t = (time_t)time_s;
-    struct tm out = {0};
-    tzset();
-    (void)localtime_r(&t, &out);
-    return out;
-}
-
-int32_t ti_local_offset(int64_t time_s)
-{
-    return (int32_t)local(time_s).tm_gmtoff;
-}
-
-static size_t letters(const char *text, size_t len)
-{
-    size_t n = 0;
-    while (n < len &&
-           ((text[n] >= 'a' && text[n] <= 'z') || (text[n] >= 'A' && text[n] <= 'Z'))) {
-        n++;
-    }
-    return n;
-}
-
-/* True for a rule as POSIX has it: a name of three letters or more, or <...>, and an offset. */
-static bool is_zone_rule(const char *tz)
-{
-    size_t n = tz[0] == '<' ? strcspn(tz, ">") + 1 : letters(tz, strlen(tz));
-    const char *offset = tz + (n <= strlen(tz) ? n : 0);
-    offset += *offset == '+' || *offset == '-';
-    return n >= 3 && *offset >= '0' && *offset <= '9';
-}
-
-void ti_zone_check(void)
-{
-    static const char *const utc[] = {"", "UTC", "GMT", "Etc/UTC", "Universal", "Zulu"};
-    const char *tz = getenv("TZ"), *dir = getenv("TZDIR");
-    char path[PATH_MAX];
-    if (!tz) {
-        return;
-    }
-    tz += *tz == ':';
-    for (size_t i = 0; i < sizeof utc / sizeof *utc; i++) {
-        if (strcmp(tz, utc[i]) == 0) {
-            return;
-        }
-    }
-    snprintf(path, sizeof path, "%s/%s", dir && *dir ? dir : "/usr/share/zoneinfo", tz);
-    if (!is_zone_rule(tz) && access(tz[0] == '/' ? tz : path, R_OK) != 0) {
-        ti_warn("TZ: this machine knows no time zone '%.60s': times are UTC", tz);
-    }
-}
 
 /* What the local clock shows, as if it were UTC. */
 static int64_t shown(int64_t time_s)
@@ -179,6 +120,16 @@ static size_t span(const char *text, size_t len, const char *set)
     return n;
 }
 
+static size_t letters(const char *text, size_t len)
+{
+    size_t n = 0;
+    while (n < len &&
+           ((text[n] >= 'a' && text[n] <= 'z') || (text[n] >= 'A' && text[n] <= 'Z'))) {
+        n++;
+    }
+    return n;
+}
+
 static tern_status no_length(const char *text, size_t len, const char *what, tern_err *err)
 {
     return ti_fail(err, TERN_USAGE, "time", TI_NO_OFFSET,
@@ -221,27 +172,6 @@ tern_status ti_length_parse(uint32_t *length_s, const char *text, size_t len, co
     }
     *length_s = (uint32_t)sum;
     return TERN_OK;
-}
-
-const char *ti_length_text(char out[TI_LENGTH_TEXT], int64_t length_s)
-{
-    int64_t s = length_s < 0 ? 0 : length_s, d = s / TI_DAY_S, h = s % TI_DAY_S / TI_HOUR_S;
-    int64_t min = s % TI_HOUR_S / MINUTE_S;
-    if (d > 0) {
-        int n = snprintf(out, TI_LENGTH_TEXT, "%" PRId64 " day%s", d, d == 1 ? "" : "s");
-        if (h > 0) {
-            snprintf(out + n, TI_LENGTH_TEXT - (size_t)n, " %" PRId64 " h", h);
-        }
-    } else if (h > 0 && min > 0) {
-        snprintf(out, TI_LENGTH_TEXT, "%" PRId64 " h %" PRId64 " min", h, min);
-    } else if (h > 0) {
-        snprintf(out, TI_LENGTH_TEXT, "%" PRId64 " h", h);
-    } else if (min > 0) {
-        snprintf(out, TI_LENGTH_TEXT, "%" PRId64 " min", min);
-    } else {
-        snprintf(out, TI_LENGTH_TEXT, "%" PRId64 " s", s);
-    }
-    return out;
 }
 
 /* --- moments ------------------------------------------------------------------------------ */
@@ -397,59 +327,4 @@ void ti_moment_note(const ti_moment_ask *ask, const char *text, int64_t time_s)
         ti_note("%s: clocks show '%.40s' twice on that day: the %s is meant, %s", ask->what,
                 text, *ask->clock == TI_CLOCK_FIRST ? "first" : "second", moment);
     }
-}
-
-/* --- writing ------------------------------------------------------------------------------ */
-
-static void add_clock(char *out, size_t cap, const struct tm *t)
-{
-    size_t n = strlen(out);
-    if (t->tm_sec == 0) {
-        snprintf(out + n, cap - n, "%02d:%02d", t->tm_hour, t->tm_min);
-    } else {
-        snprintf(out + n, cap - n, "%02d:%02d:%02d", t->tm_hour, t->tm_min, t->tm_sec);
-    }
-}
-
-/* Without the zone.  Names are English whatever the locale is, as is the rest of the text. */
-static void add_date(char *out, size_t cap, const struct tm *t, bool year)
-{
-    static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                         "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-    static const char *const short_days[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-    snprintf(out, cap, "%s %d %s ", short_days[t->tm_wday], t->tm_mday, months[t->tm_mon]);
-    if (year) {
-        size_t n = strlen(out);
-        snprintf(out + n, cap - n, "%d ", t->tm_year + 1900);
-    }
-    add_clock(out, cap, t);
-}
-
-const char *ti_zone_text(char out[TI_ZONE_TEXT], int64_t time_s)
-{
-    struct tm t = local(time_s);
-    snprintf(out, TI_ZONE_TEXT, "%s", t.tm_zone ? t.tm_zone : "");
-    return out;
-}
-
-const char *ti_moment_text(char out[TI_MOMENT_TEXT], int64_t time_s, int64_t now_s)
-{
-    struct tm t = local(time_s), now = local(now_s);
-    add_date(out, TI_MOMENT_TEXT, &t, t.tm_year != now.tm_year);
-    char zone[TI_ZONE_TEXT];
-    size_t n = strlen(out);
-    snprintf(out + n, TI_MOMENT_TEXT - n, " %s", ti_zone_text(zone, time_s));
-    return out;
-}
-
-const char *ti_moment_short(char out[TI_MOMENT_TEXT], int64_t time_s, int64_t day_of_s)
-{
-    struct tm t = local(time_s);
-    if (day_of(time_s) == day_of(day_of_s)) {
-        out[0] = '\0';
-        add_clock(out, TI_MOMENT_TEXT, &t);
-    } else {
-        add_date(out, TI_MOMENT_TEXT, &t, t.tm_year != local(day_of_s).tm_year);
-    }
-    return out;
 }
