@@ -149,3 +149,25 @@ $ tern edge run --records c.rec house.csv
 ! tern: edge: --records and --key go together
 ? 2
 
+
+# Scores of the benchmark: a series with one window, at whose middle something happens.
+$ mkdir -p nab/labels nab/data/a; printf '{"a/x.csv": [["2014-04-02 23:00:00", "2014-04-03 01:00:00"]]}' >nab/labels/combined_windows.json; awk 'BEGIN { print "timestamp,value"; for (i = 0; i < 1000; i++) printf "2014-04-%02d %02d:%02d:00,%d\n", 1 + i / 480, i / 20 % 24, i % 20 * 3, i % 7 + (i == 960 ? 900 : 0) }' >nab/data/a/x.csv; tern edge score --nab nab
+> # 1 series, 1 windows
+> # profile                score   threshold  found  false alarms
+> standard               93.4118        3113      1             0
+> reward_low_FP_rate     93.4118        3113      1             0
+> reward_low_FN_rate     95.6079        3113      1             0
+
+$ tern edge score --nab nowhere
+! tern: file: cannot open 'nowhere/labels/combined_windows.json': No such file or directory
+? 5
+
+# Faults need weeks to be in.
+$ printf '%s\n' time,value '2024-10-27 01:00,100' '2024-10-27 02:00,110' >few.csv; tern edge score few.csv
+! 2 readings, one in 3600 s; 0 left out that were not after the one before
+! tern: edge: 2 readings, one in 3600 s: at least 16 weeks are needed, an interval that divides an hour, and 1 to 1000 repetitions
+? 2
+
+$ tern edge score --nab nab few.csv
+! tern: edge: either a file of readings or --nab DIR is wanted
+? 2
