@@ -26,6 +26,7 @@ typedef struct ti_route_asked {
     ti_route route;
 } ti_route_asked;
 
+/* For people: the task, the decision and its reasons, everybody's figures. */
 void ti_route_text(ti_buf *out, const ti_route_asked *asked);
 
 /* Schema tern.route/1. */

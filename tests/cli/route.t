@@ -6,9 +6,9 @@ $ printf '%s\n' '{"schema":"tern.routing/1","answer_tokens":200,' '"policy":{"ti
 $ printf 'tern route --config r.json --zone DE --offline --at 2026-11-22T12:00Z "$@"\n' >route; TZ=UTC0; export TZ
 
 # A thin task stays here, though it takes more grams, which is said.
-$ sh route "wake me up at seven tomorrow" | sed '/^ .*score lower/d; /^ .*exam questions/d; s/score.*//'
+$ sh route "wake me up at seven tomorrow" | sed '/^ .*score lower/d; /^ .*exam questions/d; s/, score.*//'
 > text      28 bytes, 6 words, about 7 tokens; 200 are expected as the answer
-> task      thin: most like 'alarm', 
+> task      thin: most like 'alarm'
 > decision  local: laptop, model tern-books
 >           laptop is here, good enough and fast enough
 >           paris would take 84.0 mg less

@@ -5,7 +5,8 @@ tools_train='git git
 xz xz-utils
 /usr/lib/python3/dist-packages/torch python3-torch
 /usr/lib/python3/dist-packages/numpy python3-numpy
-/usr/lib/python3/dist-packages/regex python3-regex'
+/usr/lib/python3/dist-packages/regex python3-regex
+/usr/lib/python3/dist-packages/pip python3-pip'
 
 # Runs `python3 -m smdr ARGUMENTS`, or `python3 -m route ...` for `train route ...`, with Debian's
 # PyTorch.  Its CPU allocator gives every large

@@ -57,7 +57,7 @@ def learn_intents(args, clinc):
     taught = None
     if not args.no_teacher:
         vectors = teacher.kept_vectors(args.runs, texts, progress)
-        head = teacher.learn_head(vectors, labels, len(clinc.names), how["seed"])
+        head = teacher.learn_head(vectors, labels, len(clinc.names), how["teacher_seed"])
         taught = teacher.answers(head, vectors)
     note("learning 150 intents")
     net = learn.intents(dict(how, outputs=len(clinc.names)), bags_of(texts, how["buckets"]),
