@@ -135,6 +135,7 @@ static uint32_t place(const last_values *v, double x)
 
 static void last_add(last_values *v, double x)
 {
+    TI_ASSERT(v->room > 0);
     if (v->n == v->room) {
         const uint32_t gone = place(v, v->ring[v->next]);
         v->n--;
