@@ -480,6 +480,49 @@ static void extremes(void **state)
     }
 }
 
+/* Choosing among some tokens is choosing from a vocabulary that has no others, penalties
+ * included. */
+static void some_allowed(void **state)
+{
+    enum { N = 300, ROUNDS = 200 };
+    (void)state;
+    ti_rng_seed(&test_rng, 21);
+    for (int round = 0; round < ROUNDS; round++) {
+        uint64_t allowed[(N + 63) / 64] = {0};
+        float few[N];
+        tern_token ids[N], recent[8], recent_few[8];
+        size_t n = 0, n_few = 0;
+        const tern_sampler_opts opts = {.temperature = round % 4 ? 1.0f : 0.0f,
+                                        .top_k = round % 3 ? 0 : 7,
+                                        .top_p = round % 2 ? 0.9f : 0.0f,
+                                        .min_p = round % 5 ? 0.0f : 0.05f,
+                                        .repeat_penalty = 1.3f,
+                                        .seed = (uint64_t)round};
+        for (size_t i = 0; i < N; i++) {
+            logits[i] = random_logit();
+            if (ti_rng_next(&test_rng) % 8 == 0 || i == N - 1) {
+                allowed[i / 64] |= (uint64_t)1 << i % 64;
+                few[n] = logits[i];
+                ids[n++] = (tern_token)i;
+            }
+        }
+        for (size_t i = 0; i < 8; i++) {
+            size_t k = ti_rng_next(&test_rng) % n;
+            recent[i] = ids[k];
+            recent_few[n_few++] = (tern_token)k;
+        }
+        ti_sampler a = sampler_of(opts), b = sampler_of(opts);
+        tern_token one = -1, two = -1;
+        assert_int_equal(
+            ti_sampler_pick_of(&a, logits, N, allowed, recent, 8, scratch, &one, NULL),
+            TERN_OK);
+        assert_int_equal(ti_sampler_pick(&b, few, n, recent_few, n_few, scratch, &two, NULL),
+                         TERN_OK);
+        assert_int_equal(one, ids[two]);
+        assert_memory_equal(&a.rng, &b.rng, sizeof a.rng);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(greedy),
@@ -493,6 +536,7 @@ int main(void)
                                        cmocka_unit_test(penalty_extremes),
                                        cmocka_unit_test(not_finite),
                                        cmocka_unit_test(wrong_options),
-                                       cmocka_unit_test(extremes)};
+                                       cmocka_unit_test(extremes),
+                                       cmocka_unit_test(some_allowed)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }
