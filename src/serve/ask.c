@@ -194,9 +194,12 @@ static bool read_stop(ti_reading *r, const ti_jval *v, const char **out)
 bool ti_read_stops(ti_reading *r, const ti_jval *object)
 {
     const ti_jval *v = ti_jval_get(object, "stop");
-    bool one = v && v->type == TI_JSTR;
-    size_t n = one ? 1 : v && v->type == TI_JARRAY ? v->n : 0;
-    if (ti_jval_none(v) || (v->type == TI_JARRAY && n == 0)) {
+    if (!v || v->type == TI_JNULL) {
+        return true;
+    }
+    bool one = v->type == TI_JSTR;
+    size_t n = one ? 1 : v->type == TI_JARRAY ? v->n : 0;
+    if (v->type == TI_JARRAY && n == 0) {
         return true;
     }
     if ((!one && v->type != TI_JARRAY) || n > TI_ASK_STOPS) {

@@ -96,9 +96,9 @@ static bool parse_duration(const char *text, int64_t *seconds)
         return false;
     }
     while (*at) {
-        char *end;
+        char *end = NULL;
         double value = *at >= '0' && *at <= '9' ? strtod(at, &end) : -1;
-        if (value < 0 || value > 1e9) {
+        if (!end || value < 0 || value > 1e9) {
             return false;
         }
         int64_t unit_ms;

@@ -58,13 +58,20 @@ const char *ti_finish_reason(ti_serve_reason reason)
 /* --- logprobs -------------------------------------------------------------------------------
  */
 
+/* The bytes of a token; some have none. */
+static ti_str bytes_of(const ti_serve_top *top)
+{
+    return top->bytes.data ? top->bytes : (ti_str){"", 0};
+}
+
 static void add_top(ti_buf *out, const ti_serve_top *top)
 {
-    ti_json_strn(out, "token", top->bytes.data ? top->bytes.data : "", top->bytes.len);
+    ti_str bytes = bytes_of(top);
+    ti_json_strn(out, "token", bytes.data, bytes.len);
     ti_json_num(out, "logprob", (double)top->logprob, 9);
     ti_json_open(out, "bytes", '[');
-    for (size_t i = 0; i < top->bytes.len; i++) {
-        ti_json_uint(out, NULL, (unsigned char)top->bytes.data[i]);
+    for (size_t i = 0; i < bytes.len; i++) {
+        ti_json_uint(out, NULL, (unsigned char)bytes.data[i]);
     }
     ti_json_close(out, ']');
 }
@@ -110,15 +117,14 @@ static void add_alternatives(ti_buf *item, const ti_serve_event *event)
 {
     ti_json_open(item, NULL, '{');
     for (size_t i = 0; i < event->n_top; i++) {
-        ti_str own = event->top[i].bytes;
+        ti_str own = bytes_of(&event->top[i]);
         ti_buf name = {0};
-        bool again = memchr(own.data ? own.data : "", '\0', own.len) != NULL;
+        bool again = memchr(own.data, '\0', own.len) != NULL;
         for (size_t j = 0; j < i && !again; j++) {
-            ti_str other = event->top[j].bytes;
-            again = own.len == other.len &&
-                    (own.len == 0 || memcmp(own.data, other.data, own.len) == 0);
+            ti_str other = bytes_of(&event->top[j]);
+            again = own.len == other.len && memcmp(own.data, other.data, own.len) == 0;
         }
-        ti_buf_add(&name, own.data ? own.data : "", own.len);
+        ti_buf_add(&name, own.data, own.len);
         ti_buf_adds(&name, "");
         if (!again && name.data) {
             ti_json_num(item, name.data, (double)event->top[i].logprob, 9);
@@ -133,8 +139,8 @@ static void add_alternatives(ti_buf *item, const ti_serve_event *event)
 static void add_text_items(ti_choice *c, const ti_serve_event *event)
 {
     ti_buf item = {0};
-    ti_str own = event->logprob.bytes;
-    ti_json_strn(&item, NULL, own.data ? own.data : "", own.len);
+    ti_str own = bytes_of(&event->logprob);
+    ti_json_strn(&item, NULL, own.data, own.len);
     add_item(&c->tokens, &item);
     ti_json_num(&item, NULL, (double)event->logprob.logprob, 9);
     add_item(&c->token_logprobs, &item);
