@@ -192,6 +192,7 @@ static ti_batch_part part_of(const plan *p, size_t i)
     if (p->parts) {
         return p->parts[i];
     }
+    TI_ASSERT(p->items);
     const tern_batch_item *item = &p->items[i];
     return (ti_batch_part){
         .session = item->session, .tokens = item->tokens, .n = item->n, .logits = true};

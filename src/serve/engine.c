@@ -276,12 +276,12 @@ static void queue_up(ti_serve_engine *e, ti_serve_job *job, bool had_model)
 }
 
 tern_status ti_serve_submit(ti_serve_engine *e, const ti_serve_request *request,
-                            ti_serve_job **out, uint32_t *wait_ms, tern_err *err)
+                            ti_serve_job **job, uint32_t *wait_ms, tern_err *err)
 {
     const tern_model *model = NULL;
     uint64_t generation = 0;
     uint32_t wait = 0;
-    ti_serve_job *job = NULL;
+    ti_serve_job *made = NULL;
     tern_status status = enter(e, &model, &generation, &wait, err);
     if (wait_ms) {
         *wait_ms = wait;
@@ -289,20 +289,20 @@ tern_status ti_serve_submit(ti_serve_engine *e, const ti_serve_request *request,
     if (status != TERN_OK) {
         return status;
     }
-    status = ti_job_create(&job, e, request, err);
+    status = ti_job_create(&made, e, request, err);
     if (status == TERN_OK && model) {
-        status = ti_job_prepare(job, model, generation, err);
+        status = ti_job_prepare(made, model, generation, err);
     }
     if (status != TERN_OK) {
-        ti_serve_release(job);
+        ti_serve_release(made);
         queue_up(e, NULL, model != NULL);
         return status;
     }
-    if (out) {
-        atomic_fetch_add(&job->refs, 1);
-        *out = job;
+    if (job) {
+        atomic_fetch_add(&made->refs, 1);
+        *job = made;
     }
-    queue_up(e, job, model != NULL);
+    queue_up(e, made, model != NULL);
     return TERN_OK;
 }
 

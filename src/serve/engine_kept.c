@@ -223,7 +223,7 @@ static void destroy_all(ti_serve_job *job)
 static void take_over(ti_serve_engine *e, ti_serve_job *job, const source *from)
 {
     tern_session *s = from->session;
-    if (from->kept < e->n_kept && s->n_done == from->n && s->n_ctx == job->capacity) {
+    if (s && from->kept < e->n_kept && s->n_done == from->n && s->n_ctx == job->capacity) {
         job->choices[0].session = take_out(e, from->kept);
     }
 }

@@ -178,9 +178,9 @@ void ti_engine_pick(ti_serve_engine *e, uint32_t n);
 /* Bytes of a session for so many tokens. */
 uint64_t ti_engine_session_bytes(const ti_serve_engine *e, uint32_t n_ctx);
 
-/* Makes the sessions of a job, beginning with what is known of its prompt.  *fits is false, and
+/* Makes the sessions of a job, beginning with what is known of its prompt.  *fit is false, and
  * nothing was done, when it must wait for others to end.  Errors: TERN_NOMEM. */
-tern_status ti_engine_make_sessions(ti_serve_engine *e, ti_serve_job *job, bool *fits,
+tern_status ti_engine_make_sessions(ti_serve_engine *e, ti_serve_job *job, bool *fit,
                                     tern_err *err);
 
 /* Whether a job that is reading should wait for another one, which reads the same beginning;
@@ -188,7 +188,7 @@ tern_status ti_engine_make_sessions(ti_serve_engine *e, ti_serve_job *job, bool 
 bool ti_engine_follow(ti_serve_engine *e, uint32_t job);
 
 /* Takes the sessions of a job: keeps the first if that is worth it. */
-void ti_engine_take_back(ti_serve_engine *e, ti_serve_job *job, bool keep);
+void ti_engine_take_back(ti_serve_engine *e, ti_serve_job *job, bool worth);
 
 /* Forgets everything that is kept. */
 void ti_engine_forget(ti_serve_engine *e);

@@ -87,6 +87,7 @@ static void add_prompts(ti_serve_engine *e, pass *p)
         if (e->reading[i] == 0) {
             continue;
         }
+        TI_ASSERT(readers > 0);
         uint32_t share = (left + readers - 1) / readers;
         size_t rest = job->n_prompt - job->n_read;
         readers--;
