@@ -9,6 +9,7 @@
  *     ti_serve_submit(engine, &request, &job, &wait_ms, err);     never waits
  *         ... request.on_event(user, event) is called by the engine's thread:
  *             TEXT, TEXT, ..., END (one for each choice), DONE (once, the last call)
+ *             (a request that never became active has DONE alone)
  *     ti_serve_cancel(job);                                any thread, any moment
  *     ti_serve_release(job);                               when nobody will cancel it any more
  *     ti_serve_close(engine);
@@ -147,7 +148,8 @@ typedef struct ti_serve_request {
 tern_status ti_serve_submit(ti_serve_engine *engine, const ti_serve_request *request,
                             ti_serve_job **job, uint32_t *wait_ms, tern_err *err);
 
-/* Ends a request before the next pass; DONE comes in any case.  Nothing if it has ended. */
+/* Ends a request before the next pass (one that waits for the model to be read: after that);
+ * DONE comes in any case.  Nothing if it has ended. */
 void ti_serve_cancel(ti_serve_job *job);
 
 /* Gives a job back.  It goes on if it has not ended.  NULL is allowed. */
