@@ -134,12 +134,14 @@ within 5 is 4 cancelled || fault "job 4 is $(field 4 state)"
 
 # --- what happened is what has ended ------------------------------------------------------------
 
+tern log init -q --lock-store locks log >/dev/null || exit 1
+mv locks away # nothing can be logged now, whoever counts
 grid here/hours.csv 3600 -7200
 in_here tern submit --no-daemon --for 1s --by 1h --zone file:XX --file hours.csv -- true >/dev/null 2>&1
-tern jobd --until-idle --foreground 2>>said &
+TERN_LOG=$work/log tern jobd --until-idle --foreground 2>>said &
 daemon=$!
 within 5 is 5 done || fault "job 5 is $(field 5 state)"
-tern report 5 >report 2>/dev/null
+TERN_LOG=$work/log tern report 5 >report 2>/dev/null
 kill $daemon
 wait $daemon 2>/dev/null
 daemon=
@@ -147,8 +149,6 @@ case $(field 5 final) in
     true) fault "the hour of job 5 is under way, and its grams are final" ;;
 esac
 # The figures are stored before they are logged: what is logged later is the same.
-tern log init -q --lock-store locks log >/dev/null || exit 1
-mv locks away
 cannot_log()
 {
     TERN_LOG=$work/log tern report 1 >/dev/null 2>warning
