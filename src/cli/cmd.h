@@ -9,9 +9,9 @@
 #include "base/buf.h"
 #include "cli/opt.h"
 
-extern const ti_command ti_cmd_run, ti_cmd_serve, ti_cmd_verify, ti_cmd_audit, ti_cmd_chat, ti_cmd_bench,
-    ti_cmd_eval, ti_cmd_embed, ti_cmd_model, ti_cmd_pull, ti_cmd_doctor, ti_cmd_completion,
-    ti_cmd_help, ti_cmd_version;
+extern const ti_command ti_cmd_run, ti_cmd_serve, ti_cmd_verify, ti_cmd_audit, ti_cmd_chat,
+    ti_cmd_bench, ti_cmd_eval, ti_cmd_embed, ti_cmd_model, ti_cmd_pull, ti_cmd_doctor,
+    ti_cmd_completion, ti_cmd_help, ti_cmd_version;
 extern const ti_command ti_cmd_model_info, ti_cmd_model_verify, ti_cmd_model_convert,
     ti_cmd_model_pack, ti_cmd_model_synth, ti_cmd_model_list;
 extern const ti_command ti_cmd_meter, ti_cmd_meter_list, ti_cmd_meter_watch,
@@ -27,8 +27,8 @@ extern const ti_command ti_cmd_log, ti_cmd_log_init, ti_cmd_log_append, ti_cmd_l
 extern const ti_command ti_cmd_witness, ti_cmd_witness_init, ti_cmd_witness_add,
     ti_cmd_witness_serve, ti_cmd_witness_show;
 
-extern const ti_command ti_cmd_submit, ti_cmd_queue, ti_cmd_queue_prune, ti_cmd_cancel, ti_cmd_logs, ti_cmd_report,
-    ti_cmd_jobd;
+extern const ti_command ti_cmd_submit, ti_cmd_queue, ti_cmd_queue_prune, ti_cmd_cancel,
+    ti_cmd_logs, ti_cmd_report, ti_cmd_jobd;
 
 extern const ti_command ti_cmd_edge, ti_cmd_edge_fit, ti_cmd_edge_export, ti_cmd_edge_run,
     ti_cmd_edge_inject, ti_cmd_edge_score, ti_cmd_edge_size;
