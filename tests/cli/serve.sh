@@ -21,15 +21,22 @@ unset http_proxy https_proxy all_proxy XDG_CONFIG_HOME XDG_CACHE_HOME XDG_DATA_H
 cd "$work" || exit 1
 failed=0
 
-tern serve -p 0 --zone DE --keep-input --alias gpt-test --threads 2 --log requests >serving 2>err &
-pid=$!
-tries=0
-while [ ! -s serving ]; do
-    tries=$((tries + 1))
-    [ $tries -lt 300 ] || { echo "the server did not start"; cat err; exit 1; }
-    sleep 0.1
-done
-url=$(sed 's/^serving //; s:/$::' serving)
+# start ARGUMENTS...: serves, and sets `url` and `pid`.
+start()
+{
+    rm -f serving
+    tern serve -p 0 --threads 2 "$@" >serving 2>err &
+    pid=$!
+    tries=0
+    while [ ! -s serving ]; do
+        tries=$((tries + 1))
+        [ $tries -lt 300 ] || { echo "the server did not start"; cat err; exit 1; }
+        sleep 0.1
+    done
+    url=$(sed 's/^serving //; s:/$::' serving)
+}
+
+start --zone DE --keep-input --alias gpt-test --log requests
 python3 "$here/serve_client.py" "$url" "$TERN_SERVE_TOKEN" || failed=1
 
 # Receipts: as they were sent, and as they were kept, with another run of the model.
@@ -47,6 +54,14 @@ pid=
 grep -v '^{"id":' err && failed=1 # nothing else is to be said
 grep -q 'Once upon' err && { echo "FAILED: a prompt in the log"; failed=1; }
 grep -q "$TERN_SERVE_TOKEN" err serving && { echo "FAILED: a secret"; failed=1; }
+
+# More than it has room for.
+unset TERN_SERVE_TOKEN
+start --slots 1 --queue 1 --no-receipt
+python3 "$here/serve_busy.py" "$url" || failed=1
+kill -TERM $pid
+wait $pid
+pid=
 
 # What is wrong is said at once.
 tern serve -p 0 -m nothing.gguf 2>err
