@@ -200,6 +200,8 @@ static tern_status write_labels(const table *t, const ti_fault *faults, size_t n
     ti_buf_adds(&text, "kind,begin,end,first,readings,amount\n");
     for (size_t i = 0; i < n; i++) {
         const ti_fault *f = &faults[i];
+        TI_ASSERT(t->rows && f->n > 0 &&
+                  (size_t)f->first + f->n <= t->n); /* draw() has seen to it */
         ti_buf_addf(&text, "%s,", ti_fault_names[f->kind]);
         add_when(&text, t->rows[f->first].shown_s);
         ti_buf_addc(&text, ',');
@@ -265,6 +267,7 @@ static tern_status draw(ti_fault *faults, size_t *n_faults, const table *t,
         }
         const uint32_t n = ti_fault_plan(of_kind, slots, (ti_fault_kind)kind, args->seed,
                                          &readings, from, slot);
+        TI_ASSERT(n == slots); /* half a slot has room for the longest */
         for (uint32_t i = turn++; i < n; i += n_kinds) {
             faults[i] = of_kind[i];
         }
