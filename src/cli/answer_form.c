@@ -134,7 +134,8 @@ tern_status ti_answer_form_again(ti_answer_form *out, const ti_receipt *receipt,
         *out = form;
         return TERN_OK;
     }
-    while (strcmp(kinds[form.kind], receipt->grammar.kind) != 0) {
+    while (form.kind < TERN_GRAMMAR_GBNF &&
+           strcmp(kinds[form.kind], receipt->grammar.kind) != 0) {
         form.kind++; /* ti_receipt_read() takes no others */
     }
     tern_status status = text_again(&form, receipt, secrets, path, err);
