@@ -153,8 +153,10 @@ static tern_status split(ti_csv *csv, tern_err *err)
                 return ti_csv_fail(csv, "something follows a closing quote", err);
             }
         } else {
-            const char *mark = memchr(p, csv->separator, (size_t)(end - p));
-            const char *to = mark ? mark : end;
+            const char *to = p;
+            while (to < end && *to != csv->separator) {
+                to++;
+            }
             *field = trim(p, to);
             p = to;
         }
