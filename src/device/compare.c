@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/detmath.h"
 #include "base/mem.h"
 
 static const char MODULE[] = "edge";
@@ -163,7 +164,7 @@ static tern_status repeat(ti_comparison *out, work *w, uint64_t seed, tern_err *
             judge(&out->found[d][kind], delays_of(w, d, kind), w, w->scores[d],
                   out->thresholds[d], n);
             const double length_days = n > 0 ? (double)w->faults[0].n / w->day : 0;
-            out->found[d][kind].chance = 1.0 - exp(-length_days / MONTH_DAYS);
+            out->found[d][kind].chance = 1.0 - ti_exp(-length_days / MONTH_DAYS);
         }
     }
     return TERN_OK;

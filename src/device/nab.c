@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/detmath.h"
 #include "base/mem.h"
 
 static const char MODULE[] = "nab";
@@ -30,7 +31,7 @@ uint32_t ti_nab_probation(uint32_t n_rows)
 /* From 1 long before the end of a window to -1 long after it, 0 at the end. */
 static double worth(double position)
 {
-    return position > 3.0 ? -1.0 : 2.0 / (1.0 + exp(5.0 * position)) - 1.0;
+    return position > 3.0 ? -1.0 : 2.0 / (1.0 + ti_exp(5.0 * position)) - 1.0;
 }
 
 static tern_status check(const double *scores, uint32_t n_rows, const ti_nab_window *windows,
