@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #ifdef __linux__
 #include <sys/vfs.h>
@@ -45,6 +46,19 @@ tern_status ti_db_make_private(const char *file, const char *module, const char 
     }
     close(fd);
     return TERN_OK;
+}
+
+int ti_db_set_journal(sqlite3 *db, const char *mode, int wait_ms)
+{
+    enum { STEP_MS = 10 };
+    char sql[48];
+    snprintf(sql, sizeof sql, "PRAGMA journal_mode=%s", mode);
+    int code = sqlite3_exec(db, sql, NULL, NULL, NULL);
+    for (int waited = 0; (code & 0xff) == SQLITE_BUSY && waited < wait_ms; waited += STEP_MS) {
+        (void)sqlite3_sleep(STEP_MS);
+        code = sqlite3_exec(db, sql, NULL, NULL, NULL);
+    }
+    return code;
 }
 
 bool ti_db_is_shared_type(uint32_t type)

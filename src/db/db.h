@@ -21,6 +21,11 @@ tern_status ti_db_failed(sqlite3 *db, int code, const char *module, const char *
 tern_status ti_db_make_private(const char *file, const char *module, const char *kind,
                                tern_err *err);
 
+/* Sets the journal: "WAL" or "DELETE".  While the mode of a new file changes, everybody else is
+ * told that it is locked, whatever their sqlite3_busy_timeout(): it is tried again for
+ * `wait_ms`. Returns SQLite's code. */
+int ti_db_set_journal(sqlite3 *db, const char *mode, int wait_ms);
+
 /* True where other machines may have the same files open (NFS, SMB, and whatever else is no
  * disk of this one): SQLite's write-ahead log needs memory that all its users share. */
 bool ti_db_is_shared(const char *path);

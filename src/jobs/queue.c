@@ -165,8 +165,10 @@ static tern_status open_file(ti_queue *queue, const char *dir, tern_err *err)
                    "PRAGMA cache_size=-65536;", /* 64 MiB at most: a large queue planned anew */
                    err));
     queue->shared = dir && ti_db_is_shared(dir);
-    TI_TRY(execute(
-        queue, queue->shared ? "PRAGMA journal_mode=DELETE" : "PRAGMA journal_mode=WAL", err));
+    code = ti_db_set_journal(queue->db, queue->shared ? "DELETE" : "WAL", BUSY_MS);
+    if (code != SQLITE_OK) {
+        return ti_queue_failed(queue, code, err);
+    }
     return make_tables(queue, err);
 }
 

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -415,6 +416,38 @@ static void test_older_queue(void **state)
     assert_int_equal(rmdir(dir), 0);
 }
 
+/* Whoever comes while somebody else makes the queue waits for that. */
+static void test_made_by_many(void **state)
+{
+    enum { ROUNDS = 10, PEOPLE = 8 };
+    (void)state;
+    for (int round = 0; round < ROUNDS; round++) {
+        char dir[] = "/tmp/test_jobs_XXXXXX", file[64];
+        pid_t people[PEOPLE];
+        assert_non_null(mkdtemp(dir));
+        for (int i = 0; i < PEOPLE; i++) {
+            people[i] = fork();
+            assert_int_not_equal(people[i], -1);
+            if (people[i] == 0) {
+                ti_queue *q;
+                tern_status status = ti_queue_open(&q, dir, NULL);
+                _exit(status == TERN_OK ? 0 : 1);
+            }
+        }
+        for (int i = 0; i < PEOPLE; i++) {
+            int status;
+            assert_int_equal(waitpid(people[i], &status, 0), people[i]);
+            assert_int_equal(status, 0);
+        }
+        static const char *const parts[] = {"queue.db", "queue.db-wal", "queue.db-shm"};
+        for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+            snprintf(file, sizeof file, "%s/%s", dir, parts[i]);
+            (void)unlink(file);
+        }
+        assert_int_equal(rmdir(dir), 0);
+    }
+}
+
 static void test_shared(void **state)
 {
     (void)state;
@@ -513,6 +546,7 @@ int main(void)
         cmocka_unit_test(test_places),
         cmocka_unit_test(test_plans_with_one_place),
         cmocka_unit_test(test_older_queue),
+        cmocka_unit_test(test_made_by_many),
         cmocka_unit_test(test_shared),
         cmocka_unit_test(test_kept),
         cmocka_unit_test(test_count_tasks),
