@@ -384,7 +384,10 @@ static void provide_model(ti_serve_engine *e)
     if (open) {
         close_model(e);
     }
-    if (load(e, &err) != TERN_OK) {
+    tern_status status = load(e, &err);
+    if (status == TERN_CANCELLED) { /* by go_on(): nothing is wrong with the model */
+        end_all_waiting(e, TI_SERVE_CANCELLED, NULL);
+    } else if (status != TERN_OK) {
         end_all_waiting(e, TI_SERVE_ERROR, &err);
     }
 }

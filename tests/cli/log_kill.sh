@@ -43,6 +43,11 @@ while [ $round -lt "$rounds" ]; do
     sleep "$(printf '%d.%03d' $((ms / 1000)) $((ms % 1000)))"
     kill -s KILL -- "-$writer" 2>/dev/null && killed=$((killed + 1))
     wait "$writer" 2>/dev/null
+    tries=100 # what was killed holds its lock until it is gone
+    while kill -s 0 -- "-$writer" 2>/dev/null && [ $tries -gt 0 ]; do
+        tries=$((tries - 1))
+        sleep 0.05
+    done
     writer=
     "$tern" log append log </dev/null >/dev/null 2>&1 # recovers; an empty entry is one too
     "$tern" log fsck log >said 2>&1 || fault "round $round: $(cat said)"
