@@ -292,7 +292,7 @@ static tern_status keep(ti_job_grids *grids, ti_job_grid *g, tern_err *err)
 {
     ti_job_grid **more = realloc(grids->items, (grids->n + 1) * sizeof(ti_job_grid *));
     if (!more) {
-        return ti_fail_nomem(err, "jobs", sizeof *more, "settings");
+        return ti_fail_nomem(err, "jobs", (grids->n + 1) * sizeof(ti_job_grid *), "settings");
     }
     grids->items = more;
     grids->items[grids->n++] = g;

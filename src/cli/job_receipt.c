@@ -21,8 +21,6 @@
 #include "ledger/log.h"
 #include "ledger/receipt.h"
 
-_Static_assert(sizeof TI_JOB_PREDICATE == sizeof TI_PREDICATE_JOB, "one type of predicate");
-
 /* --- what it wrote --------------------------------------------------------------------------
  */
 

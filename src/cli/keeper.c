@@ -401,9 +401,7 @@ static void watch(keeper *k)
         uint64_t now = ti_now_ns();
         if (number == SIGTSTP) {
             suspend(k);
-        } else if (number == SIGCONT) {
-            resume(k);
-        } else if (number < 0 && must_go_on(k)) {
+        } else if (number == SIGCONT || (number < 0 && must_go_on(k))) {
             resume(k);
         } else if (number == SIGTERM || number == SIGINT || number == SIGHUP) {
             terminate(k);

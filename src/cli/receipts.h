@@ -97,7 +97,7 @@ tern_status ti_receipt_watch(ti_receipt_job *job, const tern_model *model,
 const tern_token *ti_receipt_tokens(const ti_receipt_facts *facts, size_t *n);
 
 /* Says in a receipt what is known of an energy. */
-void ti_receipt_set_energy(ti_receipt_energy *out, const ti_energy_figure *figure);
+void ti_receipt_set_energy(ti_receipt_energy *e, const ti_energy_figure *figure);
 
 /* Everything that it says but for the signature; the first part of ti_receipt_finish(). */
 tern_status ti_receipt_fill(ti_receipt_job *job, const ti_receipt_facts *facts, tern_err *err);

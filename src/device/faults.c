@@ -69,8 +69,9 @@ uint32_t ti_fault_plan(ti_fault *out, uint32_t room, ti_fault_kind kind, uint64_
     uint32_t n = 0;
     for (uint64_t at = from; n < room && at + every / 2 + rows <= readings->n; at += every) {
         const double a = shapes[kind].least, b = shapes[kind].most;
+        const uint64_t half = every / 2; /* where in it a fault begins */
         out[n].kind = kind;
-        out[n].first = (uint32_t)at + (uint32_t)(share(&state) * (every / 2));
+        out[n].first = (uint32_t)at + (uint32_t)(share(&state) * (double)half);
         out[n].n = rows;
         out[n].amount = (a + (b - a) * share(&state)) * top;
         n++;

@@ -23,9 +23,9 @@ void ti_systemd_name(char out[TI_JOB_EXTERNAL_MAX + 1], int64_t id);
 /* The .service file.  Errors: TERN_USAGE (a path with a newline), TERN_NOMEM. */
 tern_status ti_systemd_service(ti_buf *out, const ti_batch_keeper *keeper, tern_err *err);
 
-/* The .service file of the daemon of the queue keeper->dir; `options` as " --parallel 2".
+/* The .service file of the daemon of the queue k->dir; `options` as " --parallel 2".
  * Errors: as above. */
-tern_status ti_systemd_daemon(ti_buf *out, const ti_batch_keeper *daemon, const char *options,
+tern_status ti_systemd_daemon(ti_buf *out, const ti_batch_keeper *k, const char *options,
                               tern_err *err);
 
 /* The .timer file: at the planned start in UTC, to the second; a start that was slept through

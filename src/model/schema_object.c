@@ -66,7 +66,7 @@ static tern_status read_object(ti_js *s, const ti_jval *schema, object *o)
     o->required = ti_arena_calloc(&s->arena, o->n + 1, sizeof *o->required);
     o->names = ti_arena_calloc(&s->arena, o->n + 1, sizeof *o->names);
     if (!o->members || !o->required || !o->names) {
-        return ti_fail_nomem(s->err, module, o->n * sizeof *o->members, "properties");
+        return ti_fail_nomem(s->err, module, (o->n + 1) * sizeof(ti_jmember *), "properties");
     }
     for (size_t i = 0; i < o->n; i++) { /* base/jval.h sorts them */
         o->members[i] = &declared->u.members[i];
