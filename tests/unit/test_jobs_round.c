@@ -21,6 +21,7 @@
 #include "jobs/places.h"
 #include "jobs/queue_parts.h"
 #include "jobs/schedule.h"
+#include "ledger/receipt.h"
 
 enum { HOUR = 3600, DAY = 86400, SLOTS = 48, EVENTS = 64 };
 static const int64_t epoch = INT64_C(1790000000);
@@ -536,6 +537,13 @@ static void test_commitment(void **state)
     ti_job_free(&j);
 }
 
+/* Who writes a job's receipt and who reads it may not include each other: one type for both. */
+static void test_predicate(void **state)
+{
+    (void)state;
+    assert_string_equal(TI_JOB_PREDICATE, TI_PREDICATE_JOB);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -551,6 +559,7 @@ int main(void)
         cmocka_unit_test(test_kept),
         cmocka_unit_test(test_count_tasks),
         cmocka_unit_test(test_commitment),
+        cmocka_unit_test(test_predicate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
