@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "base/buf.h"
 #include "base/rng.h"
 #include "model/matcher.h"
 #include "oom.h"
@@ -261,6 +262,51 @@ static void test_refused(void **state)
     }
     tern_grammar_destroy(NULL);
     ti_matcher_destroy(NULL);
+}
+
+/* What `oneOf` compares must not grow with what schemas that name each other can say. */
+static void test_one_of_limit(void **state)
+{
+    enum { MEMBERS = 6, CONSTS = 1500, LONG = 2000 };
+    ti_buf deep = {0}, wide = {0}, lists = {0};
+    (void)state;
+    ti_buf_adds(&deep,
+                "{\"oneOf\":[{\"$ref\":\"#/$defs/A\"},{\"$ref\":\"#/$defs/B\"}],\"$defs\":{");
+    for (char name = 'A'; name <= 'B'; name++) {
+        ti_buf_addf(&deep, "%s\"%c\":{\"type\":\"object\",\"properties\":{",
+                    name > 'A' ? "," : "", name);
+        for (unsigned i = 0; i < MEMBERS; i++) {
+            ti_buf_addf(&deep, "%s\"m%u\":{\"$ref\":\"#/$defs/%c\"}", i ? "," : "", i, name);
+        }
+        ti_buf_adds(&deep, "},\"required\":[");
+        for (unsigned i = 0; i < MEMBERS; i++) {
+            ti_buf_addf(&deep, "%s\"m%u\"", i ? "," : "", i);
+        }
+        ti_buf_adds(&deep, "]}");
+    }
+    ti_buf_adds(&deep, "}}");
+    ti_buf_adds(&wide, "{\"oneOf\":[");
+    for (unsigned i = 0; i < CONSTS; i++) {
+        ti_buf_addf(&wide, "%s{\"const\":%u}", i ? "," : "", i);
+    }
+    ti_buf_adds(&wide, "]}");
+    ti_buf_adds(&lists, "{\"oneOf\":[{\"enum\":[");
+    for (unsigned i = 0; i < 2 * LONG; i++) {
+        ti_buf_addf(&lists, "%s%u", i == LONG ? "]},{\"enum\":[" : i ? "," : "", i);
+    }
+    ti_buf_adds(&lists, "]}]}");
+    const ti_buf *all[] = {&deep, &wide, &lists};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        tern_grammar *g = NULL;
+        tern_err err = {.message = ""};
+        assert_false(all[i]->failed);
+        assert_int_equal(tern_grammar_create(&g, S, all[i]->data, all[i]->len, &err),
+                         TERN_LIMIT);
+        assert_non_null(strstr(err.message, "'oneOf'"));
+    }
+    ti_buf_free(&deep);
+    ti_buf_free(&wide);
+    ti_buf_free(&lists);
 }
 
 static void test_long_text(void **state)
@@ -557,11 +603,17 @@ static void test_no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_texts),     cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_long_text), cmocka_unit_test(test_depth),
-        cmocka_unit_test(test_ambiguous), cmocka_unit_test(test_masks),
-        cmocka_unit_test(test_trie),      cmocka_unit_test(test_no_allocation),
-        cmocka_unit_test(test_no_memory), cmocka_unit_test(test_poor_vocabulary),
+        cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_long_text),
+        cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_ambiguous),
+        cmocka_unit_test(test_masks),
+        cmocka_unit_test(test_trie),
+        cmocka_unit_test(test_no_allocation),
+        cmocka_unit_test(test_one_of_limit),
+        cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_poor_vocabulary),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
