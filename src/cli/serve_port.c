@@ -161,7 +161,9 @@ static tern_status fill_and_write(ti_serve_port *p, ti_receipt_job *job, const t
                               .max_tokens = a->max_tokens,
                               .chat = a->chat,
                               .prompt_ns = a->prompt_ns};
-    TI_TRY(ti_serve_acquire(p->engine, &model, err));
+    if (ti_serve_acquire_open(p->engine, &model, err) != TERN_OK) {
+        TI_TRY(ti_serve_acquire(p->engine, &model, err));
+    }
     facts.model = model;
     tern_status status = ti_receipt_finish(job, &facts, err);
     ti_serve_give_back(p->engine);

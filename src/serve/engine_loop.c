@@ -410,16 +410,14 @@ static void note_state(ti_serve_engine *e)
 static void end_thread(ti_serve_engine *e)
 {
     pthread_mutex_lock(&e->lock);
-    while (e->users > 0) { /* they were told that the model stays */
+    e->ended = true;
+    pthread_cond_broadcast(&e->changed);
+    while (!e->closing || e->users > 0) { /* they were told that the model stays */
         pthread_cond_wait(&e->wake, &e->lock);
     }
     tern_model *model = take_model(e);
     pthread_mutex_unlock(&e->lock);
     free_model(e, model);
-    pthread_mutex_lock(&e->lock);
-    e->ended = true;
-    pthread_cond_broadcast(&e->changed);
-    pthread_mutex_unlock(&e->lock);
 }
 
 void *ti_engine_main(void *engine)

@@ -99,6 +99,19 @@ static void test_shutdown(void **state)
         want_text(ask(e, hearer(2), r, &err), TERN_UNAVAILABLE, &err, "stopping");
         const tern_model *model;
         want(ti_serve_acquire(e, &model, &err), TERN_UNAVAILABLE, &err);
+        ti_serve_end(e);
+        assert_true(ears[0].done && ears[1].done);
+        /* who has receipts to write still can */
+        ti_serve_stats s = stats_of(e);
+        assert_int_equal(s.requests, 2);
+        if (drain) {
+            want(ti_serve_acquire_open(e, &model, &err), TERN_OK, &err);
+            tern_model_desc desc;
+            tern_model_describe(model, &desc);
+            assert_int_equal(desc.n_vocab, ENGINE_VOCAB);
+            ti_serve_give_back(e);
+        }
+        want(ti_serve_acquire(e, &model, &err), TERN_UNAVAILABLE, &err);
         ti_serve_close(e);
         for (size_t i = 0; i < 2; i++) {
             assert_true(ears[i].done);
