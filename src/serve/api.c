@@ -177,13 +177,8 @@ bool ti_api_read(ti_api *api, ti_ask_kind kind, const ti_web_request *request,
 {
     ti_refusal why = {0};
     tern_err err = {0};
-    /* A copy: some of it is looked at when the request may have gone. */
-    char *text = ti_arena_strndup(arena, request->body.data, request->body.len);
-    bool good = text != NULL;
-    if (!good) {
-        ti_refusal_of(&why, TERN_NOMEM, NULL);
-    }
-    good = good && ti_ask_read(ask, arena, kind, text, request->body.len, &why);
+    bool good = ti_ask_read(ask, arena, kind, request->body.data ? request->body.data : "",
+                            request->body.len, &why);
     tern_status status = good ? ti_api_look(api, served, &err) : TERN_OK;
     if (good && status != TERN_OK) {
         ti_refusal_of(&why, status == TERN_NOMEM ? status : TERN_UNAVAILABLE, &err);

@@ -322,6 +322,45 @@ static void test_memory(void **state)
     }
 }
 
+/* What was read does not need the text, and the tree is not kept: fields that nobody reads take
+ * no memory while the answer is made. */
+static void test_kept(void **state)
+{
+    enum { VALUES = 100000 };
+    ti_buf text = {0};
+    (void)state;
+    ti_buf_adds(&text, "{\"prompt\":[\"one\",\"t\\u0077o\"],\"metadata\":[0");
+    for (size_t i = 0; i < VALUES; i++) {
+        ti_buf_adds(&text, ",0");
+    }
+    ti_buf_adds(&text, "]}");
+    assert_false(text.failed);
+    good(TI_ASK_OPENAI_TEXT, text.data);
+    memset(text.data, 'x', text.len);
+    assert_int_equal(ask.n_inputs, 2);
+    assert_memory_equal(ask.inputs[0].text.data, "one", 3);
+    assert_memory_equal(ask.inputs[1].text.data, "two", 3);
+    assert_true(arena.bytes < 100000);
+    ti_buf_clear(&text);
+    ti_buf_adds(&text, "{\"prompt\":\"p\",\"metadata\":[0");
+    for (size_t i = 0; i < TI_ASK_VALUES; i++) {
+        ti_buf_adds(&text, ",0");
+    }
+    ti_buf_adds(&text, "]}");
+    assert_false(text.failed);
+    assert_false(read_text(TI_ASK_OPENAI_TEXT, text.data));
+    assert_int_equal(why.http, 413);
+    ti_buf_clear(&text); /* commas of a text are none */
+    ti_buf_adds(&text, "{\"prompt\":\"\\\"");
+    for (size_t i = 0; i < TI_ASK_VALUES; i++) {
+        ti_buf_adds(&text, ",,");
+    }
+    ti_buf_adds(&text, "\"}");
+    good(TI_ASK_OPENAI_TEXT, text.data);
+    ti_buf_free(&text);
+    ti_arena_free(&arena);
+}
+
 static void test_sampler(void **state)
 {
     static const tern_sampler_opts none = {0};
