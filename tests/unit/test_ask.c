@@ -415,6 +415,7 @@ int main(void)
         cmocka_unit_test_teardown(test_schema, clean),
         cmocka_unit_test_teardown(test_refusals, clean),
         cmocka_unit_test_teardown(test_hostile, clean),
+        cmocka_unit_test_teardown(test_kept, clean),
         cmocka_unit_test_teardown(test_memory, clean),
         cmocka_unit_test_teardown(test_sampler, clean),
         cmocka_unit_test_teardown(test_statuses, clean),
