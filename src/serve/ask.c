@@ -428,8 +428,8 @@ static bool too_many_values(const char *text, size_t len)
     bool quoted = false;
     for (size_t i = 0; i < len && n <= TI_ASK_VALUES; i++) {
         if (quoted) {
-            i += text[i] == '\\';
-            quoted = i < len && text[i] != '"';
+            quoted = text[i] != '"';
+            i += text[i] == '\\'; /* what it escapes ends nothing */
         } else {
             quoted = text[i] == '"';
             n += text[i] == ',' || text[i] == '[' || text[i] == '{';
