@@ -60,6 +60,32 @@ void ti_api_refuse(ti_api *api, ti_ask_kind kind, ti_web_reply *reply, const ti_
     ti_api_count(api, why->http);
 }
 
+bool ti_api_enter_slow(ti_api *api, ti_ask_kind kind, ti_web_reply *reply)
+{
+    enum { SLOW_MOST = 2, RETRY_S = 5 };
+    pthread_mutex_lock(&api->mutex);
+    bool room = api->slow < SLOW_MOST;
+    api->slow += room;
+    pthread_mutex_unlock(&api->mutex);
+    if (!room) {
+        ti_refusal why;
+        ti_refuse(&why, NULL, "rate_limit_exceeded",
+                  "one such request is computed, and one waits; try again in %d s", RETRY_S);
+        why.http = 429;
+        why.type = "rate_limit_error";
+        why.retry_s = RETRY_S;
+        ti_api_refuse(api, kind, reply, &why);
+    }
+    return room;
+}
+
+void ti_api_leave_slow(ti_api *api)
+{
+    pthread_mutex_lock(&api->mutex);
+    api->slow--;
+    pthread_mutex_unlock(&api->mutex);
+}
+
 /* Types and codes of what the web server itself refuses. */
 const char *ti_api_error(void *user, ti_buf *body, unsigned code, const char *why)
 {

@@ -394,7 +394,10 @@ void ti_call_start(ti_api *api, ti_ask_kind kind, const ti_web_request *request,
     }
     name_call(c);
     if (c->ask.n_messages == 0 && c->ask.n_inputs == 0) {
-        load_only(c);
+        if (ti_api_enter_slow(api, kind, reply)) {
+            load_only(c);
+            ti_api_leave_slow(api);
+        }
         ti_call_free(c);
         return;
     }

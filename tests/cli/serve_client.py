@@ -11,6 +11,7 @@ import math
 import socket
 import struct
 import sys
+import threading
 import time
 import urllib.parse
 
@@ -239,6 +240,24 @@ big = raw(b"POST /v1/completions HTTP/1.1\r\n" + host + auth + b"Content-Length:
 check("a huge body", b" 413 " in big.split(b"\r\n")[0] and b"request_too_large" in big, big)
 flood = raw(b"GET /health HTTP/1.1\r\n" + host + b"X: y\r\n" * 20000 + b"\r\n")
 check("a flood of headers", b" 431 " in flood.split(b"\r\n")[0], flood[:200])
+
+# --- embeddings leave room for others
+error_of("/v1/embeddings", {"input": "word " * 40000}, 400, "invalid_value", "input")
+many = [threading.Thread(target=lambda: seen.append(ask("POST", "/v1/embeddings", {"input": ["a cat sat " * 90] * 12})))
+        for _ in range(6)]
+seen = []
+for t in many:
+    t.start()
+time.sleep(0.1)
+begun = time.monotonic()
+check("health beside embeddings", ask("GET", "/health")[0] == 200)
+waited = time.monotonic() - begun
+for t in many:
+    t.join()
+codes = sorted(s[0] for s in seen)
+check("embeddings that are too many", set(codes) == {200, 429}, codes)
+check("when to try again", all(s[1]["Retry-After"] for s in seen if s[0] == 429))
+check("nobody waits for them", waited < 5, waited)
 
 # --- who leaves
 before = ask("GET", "/metrics")[2].decode()
