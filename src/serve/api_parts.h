@@ -106,6 +106,7 @@ struct ti_call {
     atomic_bool failed;    /* nothing more is wanted */
     bool begun;            /* the stream */
     bool cancelled;
+    bool lost;                 /* what was written is not taken any more */
     ti_refusal why;            /* http 0: none */
     struct tern_grammar *form; /* NULL: any text */
     ti_buf piece;              /* scratch of the engine's thread */

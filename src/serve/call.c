@@ -91,7 +91,8 @@ static bool send_piece(ti_call *c, uint32_t index, ti_str text)
         fail_memory(c);
         return false;
     }
-    return ti_web_reply_write(c->reply, c->piece.data, c->piece.len, NULL) == TERN_OK;
+    c->lost = ti_web_reply_write(c->reply, c->piece.data, c->piece.len, NULL) != TERN_OK;
+    return !c->lost;
 }
 
 /* Text or the end of a choice. */

@@ -267,6 +267,17 @@ def metric(text, name):
     return next(float(x.split()[-1]) for x in text.splitlines() if x.startswith(name + " "))
 
 
+s = socket.create_connection((url.hostname, url.port), timeout=60)
+body = json.dumps({"prompt": "Once", "max_tokens": 480, "temperature": 1}).encode()
+s.sendall(b"POST /v1/completions HTTP/1.1\r\n" + host + auth +
+          b"Content-Length: %d\r\n\r\n" % len(body) + body)
+s.shutdown(socket.SHUT_WR)
+half = b""
+while more := s.recv(65536):
+    half += more
+s.close()
+check("a half-closed connection", half == b"" or b" 499 " in half.split(b"\r\n")[0] and
+      b"client_closed_request" in half or b" 200 " in half.split(b"\r\n")[0] and b'"choices"' in half, half)
 body = json.dumps({"prompt": "Once", "max_tokens": 480, "stream": True, "temperature": 1}).encode()
 s = socket.create_connection((url.hostname, url.port), timeout=60)
 s.sendall(b"POST /v1/completions HTTP/1.1\r\n" + host + auth +
