@@ -87,7 +87,8 @@ void ti_api_leave_slow(ti_api *api)
 }
 
 /* Types and codes of what the web server itself refuses. */
-const char *ti_api_error(void *user, ti_buf *body, unsigned code, const char *why)
+const char *ti_api_error(void *user, ti_buf *body, const char *target, unsigned code,
+                         const char *why)
 {
     static const struct {
         unsigned code;
@@ -120,7 +121,8 @@ const char *ti_api_error(void *user, ti_buf *body, unsigned code, const char *wh
     size_t n = message.len < sizeof r.message ? message.len : sizeof r.message - 1;
     memcpy(r.message, message.data ? message.data : "", message.data ? n : 0);
     ti_buf_free(&message);
-    ti_render_error(body, TI_ASK_OPENAI_CHAT, &r);
+    bool ollama = strncmp(target, "/api/", strlen("/api/")) == 0;
+    ti_render_error(body, ollama ? TI_ASK_OLLAMA_CHAT : TI_ASK_OPENAI_CHAT, &r);
     ti_api_count(user, code);
     return ti_json_type;
 }

@@ -81,6 +81,7 @@ void ti_api_close(ti_api *api);
 /* For ti_web_opts, whose `user` is the ti_api. */
 extern const ti_web_route ti_api_routes[];
 bool ti_api_admit(void *user, const ti_web_request *request, ti_web_reply *reply);
-const char *ti_api_error(void *user, ti_buf *body, unsigned code, const char *why);
+const char *ti_api_error(void *user, ti_buf *body, const char *target, unsigned code,
+                         const char *why);
 
 #endif

@@ -97,11 +97,15 @@ check("no model", get("/v1/models/other", 404)["error"]["code"] == "model_not_fo
 check("no path", get("/v1/nothing", 404)["error"]["code"] == "not_found")
 code, headers, text = ask("GET", "/v1/completions")
 check("405", code == 405 and "POST" in headers["Allow"], text)
+for path, status in [("/api/pull", 404), ("/api/tags", 405)]:
+    code, _, body = ask("POST", path, {"model": "x"})
+    check(f"the shape of {path}", code == status and isinstance(json.loads(body)["error"], str), body)
 check("405's shape", json.loads(text)["error"]["code"] == "method_not_allowed", text)
 
 # --- who may ask
 code, headers, text = ask("GET", "/v1/models", auth=False)
 check("401", code == 401 and headers["WWW-Authenticate"] == "Bearer", text)
+check("401 as Ollama's clients read it", isinstance(json.loads(ask("GET", "/api/tags", auth=False)[2])["error"], str))
 check("401's shape", json.loads(text)["error"]["code"] == "invalid_api_key", text)
 check("a longer token", ask("GET", "/v1/models", headers={"Authorization": f"Bearer {token}x"})[0] == 401)
 check("health without a token", ask("GET", "/health", auth=False)[0] == 200)
