@@ -292,6 +292,10 @@ static bool read_message(ti_reading *r, const ti_jval *v, size_t number, bool ol
     if (content && content->type == TI_JARRAY && !ollama) {
         return read_parts(r, content, number, &out->content);
     }
+    if (ti_jval_none(content) && strcmp(out->role, "assistant") == 0) {
+        out->content = ""; /* a refusal, or a call of a tool, in an earlier answer */
+        return true;
+    }
     if (!content || content->type != TI_JSTR) {
         return ti_refuse(r->why, "messages", "invalid_type",
                          "message %zu: 'content' must be a string%s", number,

@@ -140,6 +140,15 @@ static void test_ollama(void **state)
     assert_int_equal(ask.sampler.penalty_last_n, TI_ASK_TOKENS_MAX);
     assert_true(ask.gave_keep_alive && ask.keep_alive_s == 3900);
     assert_int_equal(ask.format, TI_ASK_JSON);
+    good(TI_ASK_OLLAMA_CHAT, CHAT(",\"options\":{\"repeat_last_n\":0,\"presence_penalty\":1},"
+                                  "\"keep_alive\":\"0\""));
+    assert_true(ask.sampler.repeat_penalty == 1 && ask.sampler.presence_penalty == 0);
+    assert_true(ask.gave & TI_GAVE_REPEAT && ask.gave_keep_alive && ask.keep_alive_s == 0);
+    good(TI_ASK_OPENAI_CHAT, CHAT(",\"top_p\":0"));
+    assert_true(ask.sampler.top_p > 0 && ask.sampler.top_p < 1e-9F);
+    good(TI_ASK_OPENAI_CHAT, "{\"messages\":[{\"role\":\"assistant\",\"content\":null},"
+                             "{\"role\":\"user\",\"content\":\"a\"}]}");
+    assert_string_equal(ask.messages[0].content, "");
     good(TI_ASK_OLLAMA_CHAT, "{\"messages\":[]}"); /* loads the model */
     assert_int_equal(ask.n_messages, 0);
     good(TI_ASK_OLLAMA_TEXT, "{\"prompt\":\"p\",\"system\":\"s\",\"stream\":false}");
