@@ -359,6 +359,15 @@ static bool acceptable(ti_call *c, ti_refusal *why)
         return ti_refuse(why, "echo", "unsupported_value",
                          "'echo' is not supported for prompts of tokens");
     }
+    ti_serve_stats stats;
+    ti_serve_get_stats(c->api->opts.engine, &stats);
+    if (c->ask.choices > stats.slots) {
+        return ti_refuse(why, "n", "invalid_value", "'n' can be at most %u here", stats.slots);
+    }
+    if (c->ask.n_inputs > stats.queue) { /* they come at once, so it would never have room */
+        return ti_refuse(why, "prompt", "invalid_value",
+                         "'prompt' can have at most %u items here", stats.queue);
+    }
     if (c->ask.format != TI_ASK_TEXT) {
         return ti_form_open(&c->form, &c->ask, c->kind, why);
     }

@@ -62,6 +62,7 @@ static tern_status set_options(ti_serve_engine *e, const ti_serve_opts *opts, te
     TI_TRY(ti_file_look(&e->state, o->path, err));
     ti_pace_init(&e->pace, o->chunk, o->chunk_fixed);
     e->stats.slots = o->slots;
+    e->stats.queue = o->queue;
     return TERN_OK;
 }
 

@@ -237,7 +237,7 @@ typedef struct ti_serve_stats {
     bool loading;                              /* is being opened */
     uint64_t resident_bytes;                   /* its weights, 0 if not open */
     uint64_t unload_in_ns;                     /* UINT64_MAX = not foreseeable */
-    uint32_t slots, n_ctx;                     /* n_ctx 0 as long as the model was never open */
+    uint32_t slots, queue, n_ctx;              /* n_ctx 0 as long as the model was never open */
     uint32_t active;                           /* choices being made or read for */
     uint32_t queued;                           /* requests */
     uint64_t kv_bytes, kv_limit, cached_bytes; /* in use, of which kept for later */

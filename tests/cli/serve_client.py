@@ -231,7 +231,7 @@ error_of("/v1/completions", {"prompt": "x", "model": "other"}, 404, "model_not_f
 error_of("/v1/completions", {"prompt": ""}, 400, "invalid_value")
 error_of("/v1/completions", {"prompt": "word " * 2000}, 400, "context_length_exceeded")
 error_of("/v1/completions", {"prompt": [99999]}, 400, "invalid_value")
-error_of("/v1/completions", {"prompt": "x", "n": 16, "max_tokens": 400}, 400, "context_length_exceeded")
+error_of("/v1/completions", {"prompt": "x", "n": 16, "max_tokens": 400}, 400, "invalid_value", "n")
 error_of("/v1/completions", {"prompt": ["x", ""]}, 400, "invalid_value")
 error_of("/v1/chat/completions", b'{"messages":[{"role":"user","content":"\xff"}]}', 400, "invalid_json")
 error_of("/v1/chat/completions", b"[" * 100000, 400, "invalid_json")
