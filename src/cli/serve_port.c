@@ -78,10 +78,14 @@ static tern_status port_model(void *user, ti_served *out, tern_err *err)
 {
     ti_serve_port *p = user;
     ti_file_state now;
-    TI_TRY(ti_file_look(&now, p->path, err));
+    tern_status status = ti_file_look(&now, p->path, err);
     pthread_mutex_lock(&p->mutex);
-    tern_status status = TERN_OK;
-    if (!p->known || !ti_file_same(&now, &p->state)) { /* it was replaced */
+    if (status != TERN_OK && p->known) { /* removed: the engine goes on with what it has open */
+        status = TERN_OK;
+        now = p->state;
+    }
+    if (status == TERN_OK &&
+        (!p->known || !ti_file_same(&now, &p->state))) { /* it was replaced */
         status = describe(p, err);
     }
     if (status == TERN_OK) {
