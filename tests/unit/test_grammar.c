@@ -493,7 +493,7 @@ static void test_masks(void **state)
  * large ones stays far below. */
 static void test_mask_cost(void **state)
 {
-    enum { STRINGS = 3000, WORDS = 4000, TOKENS = 200, LETTERS = 26, LONGEST = 24 };
+    enum { STRINGS = 1000, WORDS = 4000, TOKENS = 200, LETTERS = 26, LONGEST = 24 };
     static tb_vocab long_spec;
     ti_buf strings = {0}, words = {0};
     const ti_trie *own;
