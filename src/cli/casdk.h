@@ -30,6 +30,7 @@ extern const ti_web_route ti_casdk_routes[];
 bool ti_casdk_admit(void *user, const ti_web_request *request, ti_web_reply *reply);
 
 /* ti_web_opts.error: what the server itself refuses, in the SDK's form of errors. */
-const char *ti_casdk_error(void *user, ti_buf *body, unsigned code, const char *why);
+const char *ti_casdk_error(void *user, ti_buf *body, const char *target, unsigned code,
+                           const char *why);
 
 #endif

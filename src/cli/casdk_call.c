@@ -292,8 +292,10 @@ void ti_casdk_refuse(ti_casdk_call *call, unsigned code, const char *detail)
     ti_web_reply_body(call->reply, &json);
 }
 
-const char *ti_casdk_error(void *user, ti_buf *body, unsigned code, const char *why)
+const char *ti_casdk_error(void *user, ti_buf *body, const char *target, unsigned code,
+                           const char *why)
 {
+    (void)target;
     problem(body, user, code, why, NULL, 0);
     return PROBLEM_TYPE;
 }

@@ -231,8 +231,11 @@ static tern_status run(const void *values, const ti_operands *given, tern_err *e
     if (status == TERN_OK) {
         status = serve(&s, err);
     }
+    if (s.engine) {
+        ti_serve_end(s.engine);
+    }
+    ti_api_close(s.api); /* it still asks the engine, for receipts */
     ti_serve_close(s.engine);
-    ti_api_close(s.api);
     ti_energy_close(s.energy);
     if (s.has_port) {
         ti_serve_port_close(&s.port);

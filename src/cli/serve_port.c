@@ -78,10 +78,14 @@ static tern_status port_model(void *user, ti_served *out, tern_err *err)
 {
     ti_serve_port *p = user;
     ti_file_state now;
-    TI_TRY(ti_file_look(&now, p->path, err));
+    tern_status status = ti_file_look(&now, p->path, err);
     pthread_mutex_lock(&p->mutex);
-    tern_status status = TERN_OK;
-    if (!p->known || !ti_file_same(&now, &p->state)) { /* it was replaced */
+    if (status != TERN_OK && p->known) { /* removed: the engine goes on with what it has open */
+        status = TERN_OK;
+        now = p->state;
+    }
+    if (status == TERN_OK &&
+        (!p->known || !ti_file_same(&now, &p->state))) { /* it was replaced */
         status = describe(p, err);
     }
     if (status == TERN_OK) {
@@ -161,7 +165,9 @@ static tern_status fill_and_write(ti_serve_port *p, ti_receipt_job *job, const t
                               .max_tokens = a->max_tokens,
                               .chat = a->chat,
                               .prompt_ns = a->prompt_ns};
-    TI_TRY(ti_serve_acquire(p->engine, &model, err));
+    if (ti_serve_acquire_open(p->engine, &model, err) != TERN_OK) {
+        TI_TRY(ti_serve_acquire(p->engine, &model, err));
+    }
     facts.model = model;
     tern_status status = ti_receipt_finish(job, &facts, err);
     ti_serve_give_back(p->engine);

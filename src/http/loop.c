@@ -24,7 +24,7 @@ static void say(const ti_web *web, int fd, unsigned code)
     ti_buf body = {0};
     const char *type = "text/plain; charset=utf-8";
     if (web->opts.error) {
-        type = web->opts.error(web->opts.user, &body, code, NULL);
+        type = web->opts.error(web->opts.user, &body, "", code, NULL);
     } else {
         ti_buf_addf(&body, "%u %s\n", code, MHD_get_reason_phrase_for(code));
     }

@@ -149,7 +149,8 @@ void ti_web_reply_error(ti_web_reply *reply, unsigned code, const char *why)
     ti_buf body = {0};
     const char *type = "text/plain; charset=utf-8";
     if (opts->error) {
-        type = opts->error(opts->user, &body, code, why);
+        type = opts->error(opts->user, &body, reply->target.data ? reply->target.data : "",
+                           code, why);
     } else {
         ti_buf_addf(&body, "%u %s%s%s\n", code, MHD_get_reason_phrase_for(code),
                     why ? ": " : "", why ? why : "");

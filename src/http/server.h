@@ -89,8 +89,11 @@ typedef struct ti_web_opts {
     bool (*admit)(void *user, const ti_web_request *request, ti_web_reply *reply);
 
     /* Makes the body of the server's own refusals and names its type.  `why` is one line or
-     * NULL.  NULL = "404 Not Found\n" as text.  Called by any thread. */
-    const char *(*error)(void *user, ti_buf *body, unsigned code, const char *why);
+     * NULL.  NULL = "404 Not Found\n" as text.  Called by any thread.
+     *   target  what was asked for, perhaps with a query, as it came; "" if that is not known
+     */
+    const char *(*error)(void *user, ti_buf *body, const char *target, unsigned code,
+                         const char *why);
 
     /* Asked after each signal and event whether to stop; NULL = only ti_web_stop() does. */
     bool (*stop)(void *user);

@@ -104,6 +104,7 @@ tern_status ti_matcher_mask(ti_matcher *m, uint64_t left, const uint64_t **mask,
 {
     int64_t top, rest = m->sets[m->state].rest, limit = INT64_MAX;
     size_t found = 0;
+    m->cost = 0;
     if (left < INT64_MAX) { /* this token, and the one that ends the answer */
         limit = (int64_t)left - 2;
         limit = limit > rest - 1 ? limit : rest - 1;

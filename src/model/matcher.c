@@ -128,6 +128,7 @@ tern_status ti_matcher_read(ti_matcher *m, const char *bytes, size_t len, bool *
     bool room = true;
     m->walk[0] = m->state;
     for (size_t i = 0; i < len && room && m->walk[0] != TI_MS_EMPTY; i++) {
+        m->cost = 0;
         room = ti_matcher_walk(m, 0, (uint8_t)bytes[i]);
         m->walk[0] = m->walk[1];
     }

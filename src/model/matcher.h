@@ -55,9 +55,10 @@ void ti_matcher_restart(ti_matcher *m);
  *         or UINT64_MAX: only those are given after which single bytes can still make the text
  *         whole in time; when it is too late for that, those that bring the end nearer
  * The mask is the matcher's, valid until its next call.  Cost: a walk over the part of the trie
- * that fits; for a state that was asked for lately nothing, unless `left` is near.
+ * that fits; for a state that was asked for lately nothing, unless `left` is near;
+ * never more than some 2^22 items of sets.
  * Errors: TERN_UNSUPPORTED when there is no such token (names a byte that would fit), or too
- * many readings. */
+ * many readings, or more than that. */
 tern_status ti_matcher_mask(ti_matcher *m, uint64_t left, const uint64_t **mask, tern_err *err);
 
 #endif

@@ -17,6 +17,10 @@ enum { TI_MS_EMPTY = 0, TI_MS_BOTTOM, TI_MS_FIXED };
 
 enum { TI_MATCHER_SCRATCH = 1 << 14, TI_MATCHER_BYTES = 256 };
 
+/* Items that a mask may cost, and a byte that is read: the answers of others wait for it.  A
+ * count, and no clock: the same answer has the same end everywhere. */
+enum { TI_MATCHER_COST = 1 << 22 };
+
 /* A node at a depth, and a set of what is below it. */
 typedef struct ti_mitem {
     uint32_t key; /* depth << 24 | node */
@@ -60,6 +64,7 @@ struct ti_matcher {
     uint32_t *seen; /* [n_nodes]: `epoch` where work has the node */
     uint32_t epoch;
     bool full;
+    uint64_t cost; /* items that were looked at for this mask, or byte */
 };
 
 static inline uint32_t ti_mkey(uint32_t node, uint32_t depth)

@@ -29,7 +29,8 @@ static uint32_t unite(ti_matcher *m, uint32_t a, uint32_t b)
 {
     const ti_mset *x = &m->sets[a], *y = &m->sets[b];
     size_t base = m->n_tmp, n = (size_t)x->n + y->n;
-    if (n > TI_MATCHER_SCRATCH - base) {
+    m->cost += n;
+    if (n > TI_MATCHER_SCRATCH - base || m->cost > TI_MATCHER_COST) {
         return TI_MS_FULL;
     }
     memcpy(m->tmp + base, m->items + x->first, x->n * sizeof *m->tmp);
@@ -121,6 +122,7 @@ uint32_t ti_matcher_intern(ti_matcher *m, ti_mitem *list, size_t n)
  * finds what is needed, one upwards moves it together. */
 void ti_matcher_forget(ti_matcher *m)
 {
+    m->cost += m->n_sets;
     uint32_t *to = m->table; /* new numbers, until the table is made again */
     memset(to, 0, m->cap_sets * sizeof *to);
     to[m->state] = to[m->start] = to[TI_MS_BOTTOM] = 1;

@@ -13,6 +13,12 @@ static bool fits_depth(const ti_matcher *m, uint32_t node, uint32_t depth)
     return m->g->need[node] != TI_G_NEVER && m->g->need[node] + depth <= m->g->max_depth;
 }
 
+static void spend(ti_matcher *m, size_t n)
+{
+    m->cost += n;
+    m->full = m->full || m->cost > TI_MATCHER_COST;
+}
+
 static void add_head(ti_matcher *m, uint32_t node, uint32_t depth, uint32_t set)
 {
     if (m->n_heads == TI_MATCHER_SCRATCH) {
@@ -29,10 +35,12 @@ static void reach(ti_matcher *m, uint32_t node, uint32_t depth, uint32_t set)
     if (!fits_depth(m, node, depth)) {
         return;
     }
-    for (size_t i = m->n_work; m->seen[node] == m->epoch && i-- > 0;) {
+    spend(m, 1);
+    for (size_t i = m->n_work; m->seen[node] == m->epoch && i-- > 0 && !m->full;) {
         if (m->work[i].key == item.key && m->work[i].set == set) {
             return;
         }
+        spend(m, 1);
     }
     if (m->n_work == TI_MATCHER_SCRATCH) {
         m->full = true;
@@ -51,10 +59,11 @@ static void add_call(ti_matcher *m, uint32_t order, ti_mitem back)
         m->full = true;
         return;
     }
-    size_t lo = 0, hi = m->n_calls; /* the highest order stands first */
+    spend(m, 1);
+    size_t lo = 0, hi = m->n_calls; /* the highest order stands first, equals as they come */
     while (lo < hi) {
         size_t mid = (lo + hi) / 2;
-        if (m->calls[mid].order > order) {
+        if (m->calls[mid].order >= order) {
             lo = mid + 1;
         } else {
             hi = mid;
@@ -74,7 +83,7 @@ static void call(ti_matcher *m, const ti_gnode *node, uint32_t depth, uint32_t s
         return;
     }
     const ti_mset *s = &m->sets[set];
-    for (uint32_t i = 0; i < s->n; i++) {
+    for (uint32_t i = 0; i < s->n && !m->full; i++) {
         add_call(m, order, m->items[s->first + i]);
     }
 }
@@ -89,6 +98,7 @@ static void enter(ti_matcher *m)
         m->tmp[n++] = m->calls[m->n_calls - 1].back;
     }
     m->n_tmp = n;
+    spend(m, n);
     uint32_t set = ti_matcher_intern(m, m->tmp, n);
     m->n_tmp = 0;
     if (set == TI_MS_FULL) {
@@ -130,7 +140,7 @@ static void look_at(ti_matcher *m, ti_mitem item)
         }
         break;
     case TI_G_RETURN:
-        for (uint32_t i = 0; i < below->n; i++) {
+        for (uint32_t i = 0; i < below->n && !m->full; i++) {
             ti_mitem to = m->items[below->first + i];
             reach(m, ti_mnode(to.key), ti_mdepth(to.key), to.set);
         }
@@ -158,12 +168,14 @@ static uint32_t close(ti_matcher *m)
     while (m->n_calls > 0 && !m->full) {
         enter(m);
     }
+    spend(m, m->n_heads);
     return m->full ? TI_MS_FULL : ti_matcher_intern(m, m->heads, m->n_heads);
 }
 
 uint32_t ti_matcher_begin(ti_matcher *m)
 {
     prepare(m);
+    m->cost = 0;
     reach(m, TI_G_NODE_START, 0, TI_MS_BOTTOM);
     return close(m);
 }
@@ -172,7 +184,8 @@ static uint32_t compute(ti_matcher *m, uint32_t set, uint8_t byte)
 {
     const ti_mset *s = &m->sets[set];
     prepare(m);
-    for (uint32_t i = 0; i < s->n; i++) {
+    spend(m, s->n);
+    for (uint32_t i = 0; i < s->n && !m->full; i++) {
         ti_mitem item = m->items[s->first + i];
         const ti_gnode *node = &m->g->nodes[ti_mnode(item.key)];
         if (node->kind == TI_G_BYTE && byte >= node->lo && byte <= node->hi) {

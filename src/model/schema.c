@@ -247,7 +247,7 @@ static const ti_jval *step_into(const ti_jval *v, ti_str step)
     return v->type == TI_JARRAY && step.len > 0 && number < v->n ? &v->u.items[number] : NULL;
 }
 
-tern_status ti_js_resolve(const ti_js *s, const ti_jval *ref, const ti_jval **out)
+tern_status ti_js_resolve(ti_js *s, const ti_jval *ref, const ti_jval **out)
 {
     if (ref->type != TI_JSTR || ref->u.str.len == 0) {
         return ti_js_corrupt(s->err, ref, "'$ref' is no text");
@@ -264,6 +264,7 @@ tern_status ti_js_resolve(const ti_js *s, const ti_jval *ref, const ti_jval **ou
         while (end < path.len && path.data[end] != '/') {
             end++;
         }
+        s->compared += v->n; /* they are looked through one by one */
         v = step_into(v, (ti_str){path.data + at + 1, end - at - 1});
         at = end;
     }
@@ -358,7 +359,9 @@ static tern_status do_choice(ti_js *s, const ti_jval *list, bool one_of, ti_gexp
     }
     for (uint32_t i = 0; one_of && i < list->n; i++) {
         for (uint32_t k = 0; k < i; k++) {
-            if (!ti_js_exclude(s, &list->u.items[k], &list->u.items[i])) {
+            bool apart = false;
+            TI_TRY(ti_js_exclude(s, &list->u.items[k], &list->u.items[i], &apart));
+            if (!apart) {
                 return ti_fail(s->err, TERN_UNSUPPORTED, module, list->u.items[i].at,
                                "'oneOf' is supported where its schemas exclude each other: "
                                "numbers %u and %u may both fit; 'anyOf' allows that",

@@ -36,6 +36,7 @@ typedef struct ti_js {
     const ti_jval *root;
     ti_js_part *parts; /* free(); all that were met, in the order in which they are done */
     size_t n_parts, cap_parts;
+    size_t compared; /* what `oneOf` and references have cost: see ti_js_exclude() */
     tern_err *err;
 } ti_js;
 
@@ -48,10 +49,12 @@ unsigned ti_js_type_of(const ti_jval *value);
 
 /* The schema that a reference inside the text names.  Errors: TERN_UNSUPPORTED for one outside,
  * TERN_CORRUPT when there is none. */
-tern_status ti_js_resolve(const ti_js *s, const ti_jval *ref, const ti_jval **out);
+tern_status ti_js_resolve(ti_js *s, const ti_jval *ref, const ti_jval **out);
 
-/* True when it is certain that no value fits both. */
-bool ti_js_exclude(const ti_js *s, const ti_jval *a, const ti_jval *b);
+/* *out: it is certain that no value fits both.  Schemas that name each other can be compared in
+ * exponentially many ways, so all that is looked at in one text is counted.
+ * Errors: TERN_LIMIT after 2^20 comparisons (some 0.1 s). */
+tern_status ti_js_exclude(ti_js *s, const ti_jval *a, const ti_jval *b, bool *out);
 
 /* The rule of a schema, which is done later when it is new. */
 ti_gexpr *ti_js_part_of(ti_js *s, const ti_jval *schema);

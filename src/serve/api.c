@@ -60,8 +60,35 @@ void ti_api_refuse(ti_api *api, ti_ask_kind kind, ti_web_reply *reply, const ti_
     ti_api_count(api, why->http);
 }
 
+bool ti_api_enter_slow(ti_api *api, ti_ask_kind kind, ti_web_reply *reply)
+{
+    enum { SLOW_MOST = 2, RETRY_S = 5 };
+    pthread_mutex_lock(&api->mutex);
+    bool room = api->slow < SLOW_MOST;
+    api->slow += room;
+    pthread_mutex_unlock(&api->mutex);
+    if (!room) {
+        ti_refusal why;
+        ti_refuse(&why, NULL, "rate_limit_exceeded",
+                  "one such request is computed, and one waits; try again in %d s", RETRY_S);
+        why.http = 429;
+        why.type = "rate_limit_error";
+        why.retry_s = RETRY_S;
+        ti_api_refuse(api, kind, reply, &why);
+    }
+    return room;
+}
+
+void ti_api_leave_slow(ti_api *api)
+{
+    pthread_mutex_lock(&api->mutex);
+    api->slow--;
+    pthread_mutex_unlock(&api->mutex);
+}
+
 /* Types and codes of what the web server itself refuses. */
-const char *ti_api_error(void *user, ti_buf *body, unsigned code, const char *why)
+const char *ti_api_error(void *user, ti_buf *body, const char *target, unsigned code,
+                         const char *why)
 {
     static const struct {
         unsigned code;
@@ -94,7 +121,8 @@ const char *ti_api_error(void *user, ti_buf *body, unsigned code, const char *wh
     size_t n = message.len < sizeof r.message ? message.len : sizeof r.message - 1;
     memcpy(r.message, message.data ? message.data : "", message.data ? n : 0);
     ti_buf_free(&message);
-    ti_render_error(body, TI_ASK_OPENAI_CHAT, &r);
+    bool ollama = strncmp(target, "/api/", strlen("/api/")) == 0;
+    ti_render_error(body, ollama ? TI_ASK_OLLAMA_CHAT : TI_ASK_OPENAI_CHAT, &r);
     ti_api_count(user, code);
     return ti_json_type;
 }
@@ -177,13 +205,8 @@ bool ti_api_read(ti_api *api, ti_ask_kind kind, const ti_web_request *request,
 {
     ti_refusal why = {0};
     tern_err err = {0};
-    /* A copy: some of it is looked at when the request may have gone. */
-    char *text = ti_arena_strndup(arena, request->body.data, request->body.len);
-    bool good = text != NULL;
-    if (!good) {
-        ti_refusal_of(&why, TERN_NOMEM, NULL);
-    }
-    good = good && ti_ask_read(ask, arena, kind, text, request->body.len, &why);
+    bool good = ti_ask_read(ask, arena, kind, request->body.data ? request->body.data : "",
+                            request->body.len, &why);
     tern_status status = good ? ti_api_look(api, served, &err) : TERN_OK;
     if (good && status != TERN_OK) {
         ti_refusal_of(&why, status == TERN_NOMEM ? status : TERN_UNAVAILABLE, &err);

@@ -6,7 +6,7 @@
  *     ti_api_open(&api, &opts, err);
  *     web = {.routes = ti_api_routes, .user = api, .admit = ti_api_admit,
  *            .error = ti_api_error, ...}          and serve
- *     ti_serve_close(engine);  then  ti_api_close(api);
+ *     ti_serve_end(engine), ti_api_close(api), ti_serve_close(engine), in this order
  *
  * THREADS.  Handlers run in the threads of the web server; text is sent by the engine's; what
  * comes at the end of an answer (receipt, grams, the last bytes) is done by a thread of its
@@ -74,12 +74,14 @@ typedef struct ti_api_opts {
 /* Errors: TERN_NOMEM, TERN_UNAVAILABLE (no thread). */
 tern_status ti_api_open(ti_api **out, const ti_api_opts *opts, tern_err *err);
 
-/* Finishes what has ended, and frees.  The engine must be closed.  NULL is allowed. */
+/* Finishes what has ended, and frees.  The engine must have ended, and is closed after it: what
+ * an answer has cost is asked of it.  NULL is allowed. */
 void ti_api_close(ti_api *api);
 
 /* For ti_web_opts, whose `user` is the ti_api. */
 extern const ti_web_route ti_api_routes[];
 bool ti_api_admit(void *user, const ti_web_request *request, ti_web_reply *reply);
-const char *ti_api_error(void *user, ti_buf *body, unsigned code, const char *why);
+const char *ti_api_error(void *user, ti_buf *body, const char *target, unsigned code,
+                         const char *why);
 
 #endif

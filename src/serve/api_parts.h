@@ -21,7 +21,8 @@ struct ti_api {
     bool closing;
     ti_metrics_all metrics;
     pthread_mutex_t embedding; /* one at a time: each takes all CPUs */
-    uint64_t ids;              /* random start, counted up: names and seeds of calls */
+    unsigned slow; /* handlers that compute or wait for the model in a thread of the web */
+    uint64_t ids;  /* random start, counted up: names and seeds of calls */
 };
 
 /* Answers a completion; later, if all goes well.  call.c */
@@ -37,6 +38,11 @@ void ti_embeddings(ti_api *api, ti_ask_kind kind, const ti_web_request *request,
 
 /* Sends a refusal in its dialect, and counts it. */
 void ti_api_refuse(ti_api *api, ti_ask_kind kind, ti_web_reply *reply, const ti_refusal *why);
+
+/* A place among the handlers that may take long in their own thread: two, so that half of the
+ * web server's threads are there for everybody else.  False: it was refused with 429. */
+bool ti_api_enter_slow(ti_api *api, ti_ask_kind kind, ti_web_reply *reply);
+void ti_api_leave_slow(ti_api *api);
 
 /* Sends a JSON text; a buffer that has failed is 500. */
 void ti_api_send(ti_web_reply *reply, ti_buf *json);
@@ -100,6 +106,7 @@ struct ti_call {
     atomic_bool failed;    /* nothing more is wanted */
     bool begun;            /* the stream */
     bool cancelled;
+    bool lost;                 /* what was written is not taken any more */
     ti_refusal why;            /* http 0: none */
     struct tern_grammar *form; /* NULL: any text */
     ti_buf piece;              /* scratch of the engine's thread */

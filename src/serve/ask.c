@@ -292,6 +292,10 @@ static bool read_message(ti_reading *r, const ti_jval *v, size_t number, bool ol
     if (content && content->type == TI_JARRAY && !ollama) {
         return read_parts(r, content, number, &out->content);
     }
+    if (ti_jval_none(content) && strcmp(out->role, "assistant") == 0) {
+        out->content = ""; /* a refusal, or a call of a tool, in an earlier answer */
+        return true;
+    }
     if (!content || content->type != TI_JSTR) {
         return ti_refuse(r->why, "messages", "invalid_type",
                          "message %zu: 'content' must be a string%s", number,
@@ -366,8 +370,9 @@ static bool read_input(ti_reading *r, const char *key, const ti_jval *v, bool to
                        ti_ask_input *out)
 {
     if (v->type == TI_JSTR) {
-        *out = (ti_ask_input){.text = v->u.str};
-        return true;
+        const char *copy = ti_copy_text(r, v->u.str);
+        *out = (ti_ask_input){.text = {copy, v->u.str.len}};
+        return copy != NULL;
     }
     if (tokens_too && v->type == TI_JARRAY && all_numbers(v)) {
         return read_tokens(r, key, v, out);
@@ -419,34 +424,60 @@ static bool not_json(ti_refusal *why, tern_status status, const tern_err *err)
                      (unsigned long long)err->offset, err->message);
 }
 
+/* At least as many as the text has values.  A tree takes some 20 times the bytes of a text of
+ * digits, so that is asked first. */
+static bool too_many_values(const char *text, size_t len)
+{
+    size_t n = 1;
+    bool quoted = false;
+    for (size_t i = 0; i < len && n <= TI_ASK_VALUES; i++) {
+        if (quoted) {
+            quoted = text[i] != '"';
+            i += text[i] == '\\'; /* what it escapes ends nothing */
+        } else {
+            quoted = text[i] == '"';
+            n += text[i] == ',' || text[i] == '[' || text[i] == '{';
+        }
+    }
+    return n > TI_ASK_VALUES;
+}
+
+static bool read_root(ti_reading *r, ti_ask_kind kind)
+{
+    if (r->root->type != TI_JOBJECT) {
+        return ti_refuse(r->why, NULL, "invalid_json", "the body is no JSON object");
+    }
+    if (!ti_read_text(r, r->root, "model", &r->ask->model)) {
+        return false;
+    }
+    return kind < TI_ASK_OLLAMA_CHAT ? ti_openai_ask(r, kind) : ti_ollama_ask(r, kind);
+}
+
 bool ti_ask_read(ti_ask *out, ti_arena *arena, ti_ask_kind kind, const char *text, size_t len,
                  ti_refusal *why)
 {
     tern_err err = {.offset = TI_NO_OFFSET};
-    ti_jval *root = ti_arena_alloc(arena, sizeof *root);
+    ti_arena tree = {0}; /* not the ask's, which lives as long as the answer takes */
+    ti_jval root;
     ti_reading r = {
-        .ask = out, .arena = arena, .text = text, .len = len, .root = root, .why = why};
+        .ask = out, .arena = arena, .text = text, .len = len, .root = &root, .why = why};
     *out = (ti_ask){.model = "", .choices = 1};
-    if (!root) {
-        return ti_no_memory(&r);
-    }
     if (len > TI_ASK_BODY_MAX) {
         ti_refuse(why, NULL, "request_too_large", "the body has more than %d bytes",
                   TI_ASK_BODY_MAX);
         why->http = 413;
         return false;
     }
-    tern_status status = ti_jval_parse(root, arena, text, len, "request", &err);
-    if (status != TERN_OK) {
-        return not_json(why, status, &err);
-    }
-    if (root->type != TI_JOBJECT) {
-        return ti_refuse(why, NULL, "invalid_json", "the body is no JSON object");
-    }
-    if (!ti_read_text(&r, root, "model", &out->model)) {
+    if (too_many_values(text, len)) {
+        ti_refuse(why, NULL, "request_too_large", "the body has more than %d values",
+                  TI_ASK_VALUES);
+        why->http = 413;
         return false;
     }
-    return kind < TI_ASK_OLLAMA_CHAT ? ti_openai_ask(&r, kind) : ti_ollama_ask(&r, kind);
+    tern_status status = ti_jval_parse(&root, &tree, text, len, "request", &err);
+    bool good = status == TERN_OK ? read_root(&r, kind) : not_json(why, status, &err);
+    ti_arena_free(&tree);
+    return good;
 }
 
 /* --- the sampler ----------------------------------------------------------------------------

@@ -19,16 +19,19 @@
 
 /* What a request may have at most; docs/serve.md says so to users. */
 enum {
-    TI_ASK_BODY_MAX = 8 << 20, /* bytes of a body */
-    TI_ASK_MESSAGES = 2048,    /* messages of a conversation */
-    TI_ASK_PARTS = 256,        /* parts of a message */
-    TI_ASK_STOPS = 16,         /* sequences that end an answer; OpenAI has 4 */
-    TI_ASK_STOP_BYTES = 256,   /* of one of them: as tern_stream_create() */
-    TI_ASK_CHOICES = 16,       /* n */
-    TI_ASK_PROMPTS = 64,       /* prompts of a completion, times n */
-    TI_ASK_INPUTS = 2048,      /* texts of embeddings, as OpenAI */
-    TI_ASK_BIASES = 1024,      /* tokens in logit_bias */
-    TI_ASK_TOP_LOGPROBS = 20,  /* alternatives of a token, as OpenAI */
+    TI_ASK_BODY_MAX = 8 << 20,     /* bytes of a body */
+    TI_ASK_VALUES = 1 << 19,       /* values in it: twice 64 prompts of 4,096 tokens */
+    TI_ASK_MESSAGES = 2048,        /* messages of a conversation */
+    TI_ASK_PARTS = 256,            /* parts of a message */
+    TI_ASK_STOPS = 16,             /* sequences that end an answer; OpenAI has 4 */
+    TI_ASK_STOP_BYTES = 256,       /* of one of them: as tern_stream_create() */
+    TI_ASK_CHOICES = 16,           /* n */
+    TI_ASK_PROMPTS = 64,           /* prompts of a completion, times n */
+    TI_ASK_INPUTS = 2048,          /* texts of embeddings, as OpenAI */
+    TI_ASK_INPUT_BYTES = 1 << 17,  /* of one of them ... */
+    TI_ASK_INPUT_TOKENS = 1 << 15, /* ... or tokens of it */
+    TI_ASK_BIASES = 1024,          /* tokens in logit_bias */
+    TI_ASK_TOP_LOGPROBS = 20,      /* alternatives of a token, as OpenAI */
     TI_ASK_TOKENS_MAX = 1 << 24
 };
 
@@ -73,7 +76,7 @@ typedef struct ti_ask_bias {
     float bias;
 } ti_ask_bias;
 
-/* Everything lives in the arena, or in the text that was read. */
+/* Everything lives in the arena. */
 typedef struct ti_ask {
     const char *model; /* "" when none was named */
 
@@ -122,7 +125,7 @@ typedef enum ti_ask_kind {
 } ti_ask_kind;
 
 /* Reads a body.  False, with the reason in *why, when it is refused; `out` may then hold parts.
- *   arena  receives what the ask points to; text [len] must live as long
+ *   arena  receives what the ask points to, and nothing else of the tree
  * Cost: O(len log len). */
 bool ti_ask_read(ti_ask *out, ti_arena *arena, ti_ask_kind kind, const char *text, size_t len,
                  ti_refusal *why);

@@ -91,7 +91,8 @@ static bool send_piece(ti_call *c, uint32_t index, ti_str text)
         fail_memory(c);
         return false;
     }
-    return ti_web_reply_write(c->reply, c->piece.data, c->piece.len, NULL) == TERN_OK;
+    c->lost = ti_web_reply_write(c->reply, c->piece.data, c->piece.len, NULL) != TERN_OK;
+    return !c->lost;
 }
 
 /* Text or the end of a choice. */
@@ -358,6 +359,15 @@ static bool acceptable(ti_call *c, ti_refusal *why)
         return ti_refuse(why, "echo", "unsupported_value",
                          "'echo' is not supported for prompts of tokens");
     }
+    ti_serve_stats stats;
+    ti_serve_get_stats(c->api->opts.engine, &stats);
+    if (c->ask.choices > stats.slots) {
+        return ti_refuse(why, "n", "invalid_value", "'n' can be at most %u here", stats.slots);
+    }
+    if (c->ask.n_inputs > stats.queue) { /* they come at once, so it would never have room */
+        return ti_refuse(why, "prompt", "invalid_value",
+                         "'prompt' can have at most %u items here", stats.queue);
+    }
     if (c->ask.format != TI_ASK_TEXT) {
         return ti_form_open(&c->form, &c->ask, c->kind, why);
     }
@@ -394,7 +404,10 @@ void ti_call_start(ti_api *api, ti_ask_kind kind, const ti_web_request *request,
     }
     name_call(c);
     if (c->ask.n_messages == 0 && c->ask.n_inputs == 0) {
-        load_only(c);
+        if (ti_api_enter_slow(api, kind, reply)) {
+            load_only(c);
+            ti_api_leave_slow(api);
+        }
         ti_call_free(c);
         return;
     }

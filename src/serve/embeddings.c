@@ -13,6 +13,8 @@ typedef struct ti_embedding {
     tern_embedder *embedder;
     tern_sdr *sdrs; /* [ask->n_inputs] */
     size_t n_tokens;
+    uint32_t energy_id;
+    bool counted; /* its joules are */
     ti_web_reply *reply;
 } embedding;
 
@@ -50,6 +52,9 @@ static tern_status embed_one(embedding *e, const ti_ask_input *input, tern_sdr *
             tern_embedder_text(e->embedder, out, input->text.data, input->text.len, &n, err);
     }
     e->n_tokens += n;
+    if (e->counted) { /* as it is done: joules of a moment go to those who worked in it */
+        ti_energy_work(e->api->opts.energy, e->energy_id, n, 0);
+    }
     return status;
 }
 
@@ -111,14 +116,12 @@ static void render(ti_buf *out, ti_ask_kind kind, const embedding *e, const ti_s
 /* The work, with its account of joules; `cost` and `usage` are filled. */
 static tern_status measured(embedding *e, ti_cost *cost, ti_serve_usage *usage, tern_err *err)
 {
-    uint32_t id = 0;
     ti_energy *energy = e->api->opts.energy;
     uint64_t start = ti_steady_ns();
-    bool counted = energy && ti_energy_begin(energy, &id, NULL) == TERN_OK;
+    e->counted = energy && ti_energy_begin(energy, &e->energy_id, NULL) == TERN_OK;
     tern_status status = embed_all(e, err);
-    if (counted) {
-        ti_energy_work(energy, id, e->n_tokens, 0);
-        ti_energy_end(energy, id, &cost->energy);
+    if (e->counted) {
+        ti_energy_end(energy, e->energy_id, &cost->energy);
         cost->has_energy = true;
         if (e->api->opts.port.carbon) {
             e->api->opts.port.carbon(e->api->opts.port.user, cost);
@@ -158,6 +161,20 @@ static tern_status answer(ti_api *api, ti_ask_kind kind, embedding *e, const ti_
     return status;
 }
 
+/* Nobody can end a text in its middle, so it has a limit. */
+static bool short_enough(const ti_ask *ask, ti_refusal *why)
+{
+    for (size_t i = 0; i < ask->n_inputs; i++) {
+        const ti_ask_input *input = &ask->inputs[i];
+        if (input->text.len > TI_ASK_INPUT_BYTES || input->n_tokens > TI_ASK_INPUT_TOKENS) {
+            return ti_refuse(why, "input", "invalid_value",
+                             "text %zu has more than %d bytes or %d tokens", i + 1,
+                             TI_ASK_INPUT_BYTES, TI_ASK_INPUT_TOKENS);
+        }
+    }
+    return true;
+}
+
 void ti_embeddings(ti_api *api, ti_ask_kind kind, const ti_web_request *request,
                    ti_web_reply *reply)
 {
@@ -175,8 +192,11 @@ void ti_embeddings(ti_api *api, ti_ask_kind kind, const ti_web_request *request,
         ti_refuse(&why, "dimensions", "unsupported_value", "'dimensions' can only be %d",
                   TERN_SDR_BITS);
         ti_api_refuse(api, kind, reply, &why);
-    } else {
+    } else if (!short_enough(&ask, &why)) {
+        ti_api_refuse(api, kind, reply, &why);
+    } else if (ti_api_enter_slow(api, kind, reply)) {
         tern_status status = answer(api, kind, &e, &served, &err);
+        ti_api_leave_slow(api);
         if (status != TERN_OK) {
             ti_refusal_of(&why, status, &err);
             ti_api_refuse(api, kind, reply, &why);

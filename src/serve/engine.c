@@ -62,6 +62,7 @@ static tern_status set_options(ti_serve_engine *e, const ti_serve_opts *opts, te
     TI_TRY(ti_file_look(&e->state, o->path, err));
     ti_pace_init(&e->pace, o->chunk, o->chunk_fixed);
     e->stats.slots = o->slots;
+    e->stats.queue = o->queue;
     return TERN_OK;
 }
 
@@ -163,17 +164,31 @@ void ti_serve_stop(ti_serve_engine *e, uint64_t drain_ns)
     pthread_mutex_unlock(&e->lock);
 }
 
-void ti_serve_close(ti_serve_engine *e)
+void ti_serve_end(ti_serve_engine *e)
 {
-    if (!e) {
-        return;
-    }
     pthread_mutex_lock(&e->lock);
     bool stopping = e->stopping;
     pthread_mutex_unlock(&e->lock);
     if (!stopping) {
         ti_serve_stop(e, 0);
     }
+    pthread_mutex_lock(&e->lock);
+    while (!e->ended) {
+        pthread_cond_wait(&e->changed, &e->lock);
+    }
+    pthread_mutex_unlock(&e->lock);
+}
+
+void ti_serve_close(ti_serve_engine *e)
+{
+    if (!e) {
+        return;
+    }
+    ti_serve_end(e);
+    pthread_mutex_lock(&e->lock);
+    e->closing = true;
+    pthread_cond_signal(&e->wake);
+    pthread_mutex_unlock(&e->lock);
     pthread_join(e->thread, NULL);
     free_lists(e);
     unref(e);
@@ -209,6 +224,19 @@ tern_status ti_serve_acquire(ti_serve_engine *e, const tern_model **out, tern_er
     }
     pthread_mutex_unlock(&e->lock);
     return status;
+}
+
+tern_status ti_serve_acquire_open(ti_serve_engine *e, const tern_model **out, tern_err *err)
+{
+    pthread_mutex_lock(&e->lock);
+    bool open = usable(e);
+    if (open) {
+        e->users++;
+        *out = e->model;
+    }
+    pthread_mutex_unlock(&e->lock);
+    return open ? TERN_OK
+                : ti_fail(err, TERN_UNAVAILABLE, module, TI_NO_OFFSET, "no model is open");
 }
 
 void ti_serve_give_back(ti_serve_engine *e)

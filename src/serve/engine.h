@@ -12,14 +12,16 @@
  *             (a request that never became active has DONE alone)
  *     ti_serve_cancel(job);                                any thread, any moment
  *     ti_serve_release(job);                               when nobody will cancel it any more
+ *     ti_serve_end(engine);           every job is DONE now
+ *         ... what is left to be said of them
  *     ti_serve_close(engine);
  *
- * THREADS.  All functions here but open and close may be called from any thread at any time;
- * none waits for a pass, but ti_serve_acquire(), which waits for a model that is being read.
- * Callbacks run in the engine's thread, one at a time and without a lock: between two of them
- * everybody else's answer waits, so they copy and return (ti_web_reply_write() is made for
+ * THREADS.  All functions here but open, end and close may be called from any thread at any
+ * time; none waits for a pass, but ti_serve_acquire(), which waits for a model that is being
+ * read. Callbacks run in the engine's thread, one at a time and without a lock: between two of
+ * them everybody else's answer waits, so they copy and return (ti_web_reply_write() is made for
  * that).  They may call ti_serve_cancel(), ti_serve_release(), ti_serve_submit() and
- * ti_serve_get_stats(); not acquire or close.
+ * ti_serve_get_stats(); not acquire, end or close.
  *
  * THE MODEL is opened by the first request, closed after opts.unload_ns without one, and opened
  * again by the next.  Before a request begins, the file is looked at: one that was replaced is
@@ -81,8 +83,12 @@ tern_status ti_serve_open(ti_serve_engine **out, const ti_serve_opts *opts, tern
  * time. */
 void ti_serve_stop(ti_serve_engine *engine, uint64_t drain_ns);
 
-/* Without a stop before: cancels everything.  Waits until every job is DONE, ends the thread
- * and frees.  Jobs that were not released stay valid.  NULL is allowed. */
+/* Without a stop before: cancels everything.  Waits until every job is DONE.  What is known of
+ * the engine can still be asked, and a model that is open stays so, until the close. */
+void ti_serve_end(ti_serve_engine *engine);
+
+/* Ends, if it has not ended, and frees: nobody else may use it any more.  Jobs that were not
+ * released stay valid.  NULL is allowed. */
 void ti_serve_close(ti_serve_engine *engine);
 
 /* Opens the model if need be, waits for that and keeps it open until ti_serve_give_back(); for
@@ -90,6 +96,11 @@ void ti_serve_close(ti_serve_engine *engine);
  * Errors: those of tern_model_open(), TERN_UNAVAILABLE (stopped). */
 tern_status ti_serve_acquire(ti_serve_engine *engine, const tern_model **out, tern_err *err);
 void ti_serve_give_back(ti_serve_engine *engine);
+
+/* The same for a model that is open, without waiting; also when the engine stops or has ended:
+ * for what is left to be said of an answer.  Errors: TERN_UNAVAILABLE (it is not open). */
+tern_status ti_serve_acquire_open(ti_serve_engine *engine, const tern_model **out,
+                                  tern_err *err);
 
 /* --- a request ---------------------------------------------------------------------------- */
 
@@ -226,7 +237,7 @@ typedef struct ti_serve_stats {
     bool loading;                              /* is being opened */
     uint64_t resident_bytes;                   /* its weights, 0 if not open */
     uint64_t unload_in_ns;                     /* UINT64_MAX = not foreseeable */
-    uint32_t slots, n_ctx;                     /* n_ctx 0 as long as the model was never open */
+    uint32_t slots, queue, n_ctx;              /* n_ctx 0 as long as the model was never open */
     uint32_t active;                           /* choices being made or read for */
     uint32_t queued;                           /* requests */
     uint64_t kv_bytes, kv_limit, cached_bytes; /* in use, of which kept for later */

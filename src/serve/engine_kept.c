@@ -286,6 +286,9 @@ bool ti_engine_follow(ti_serve_engine *e, uint32_t at)
         if (ti_kv_lost(&theirs->kv, n - 1)) {
             continue;
         }
+        if (theirs->kv.has_ring && !own->kv.has_ring) {
+            continue; /* nothing can be taken over from a ring */
+        }
         tern_status cut = tern_session_truncate(own, 0, NULL);
         TI_ASSERT(cut == TERN_OK);
         size_t before = job->n_read;

@@ -15,10 +15,9 @@ enum { DEFAULT_CONTEXT = 4096 };
 /* --- the model ------------------------------------------------------------------------------
  */
 
-static void close_model(ti_serve_engine *e)
+/* Under the lock: nobody can have it from now on. */
+static tern_model *take_model(ti_serve_engine *e)
 {
-    ti_engine_forget(e);
-    pthread_mutex_lock(&e->lock);
     TI_ASSERT(e->users == 0 && e->n_active == 0);
     tern_model *model = e->model;
     e->model = NULL;
@@ -28,7 +27,13 @@ static void close_model(ti_serve_engine *e)
     e->stats.kv_bytes = 0;
     e->stats.cached_bytes = 0;
     e->stats.cached_sessions = 0;
-    pthread_mutex_unlock(&e->lock);
+    return model;
+}
+
+/* Without the lock: frees what was taken, and what was made for it. */
+static void free_model(ti_serve_engine *e, tern_model *model)
+{
+    ti_engine_forget(e);
     for (uint32_t i = 0;
          e->scratch && model && i < ti_pool_threads(ti_batch_pool(e->home.batch)); i++) {
         free(e->scratch[i]);
@@ -348,17 +353,17 @@ static uint64_t unload_at(const ti_serve_engine *e)
     return idle && at > e->idle_since_ns ? at : UINT64_MAX;
 }
 
-/* Sleeps until there is something to do.  *unload: it is the model's time.  False: it is all
- * over. */
-static bool wait_for_work(ti_serve_engine *e, bool *unload)
+/* Sleeps until there is something to do.  *unload: a model whose time has come; it was taken
+ * under the same hold of the lock that saw nobody use it.  False: it is all over. */
+static bool wait_for_work(ti_serve_engine *e, tern_model **unload)
 {
     bool over = false;
-    *unload = false;
+    *unload = NULL;
     pthread_mutex_lock(&e->lock);
     while (e->n_active == 0 && !may_admit(e) && !must_load(e)) {
         over = e->stopping && e->n_queued == 0;
         uint64_t until = unload_at(e), now = ti_engine_now();
-        *unload = until <= now;
+        *unload = !over && until <= now ? take_model(e) : NULL;
         if (over || *unload || (e->stopping && e->first && now >= e->stop_ns)) {
             break;
         }
@@ -376,13 +381,14 @@ static void provide_model(ti_serve_engine *e)
 {
     tern_err err;
     pthread_mutex_lock(&e->lock);
-    bool load_now = must_load(e), open = e->model != NULL;
+    bool load_now = must_load(e);
+    tern_model *old = load_now && e->model ? take_model(e) : NULL;
     pthread_mutex_unlock(&e->lock);
     if (!load_now) {
         return;
     }
-    if (open) {
-        close_model(e);
+    if (old) {
+        free_model(e, old);
     }
     tern_status status = load(e, &err);
     if (status == TERN_CANCELLED) { /* by go_on(): nothing is wrong with the model */
@@ -407,24 +413,23 @@ static void note_state(ti_serve_engine *e)
 static void end_thread(ti_serve_engine *e)
 {
     pthread_mutex_lock(&e->lock);
-    while (e->users > 0) { /* they were told that the model stays */
-        pthread_cond_wait(&e->wake, &e->lock);
-    }
-    pthread_mutex_unlock(&e->lock);
-    close_model(e);
-    pthread_mutex_lock(&e->lock);
     e->ended = true;
     pthread_cond_broadcast(&e->changed);
+    while (!e->closing || e->users > 0) { /* they were told that the model stays */
+        pthread_cond_wait(&e->wake, &e->lock);
+    }
+    tern_model *model = take_model(e);
     pthread_mutex_unlock(&e->lock);
+    free_model(e, model);
 }
 
 void *ti_engine_main(void *engine)
 {
     ti_serve_engine *e = engine;
-    bool unload;
+    tern_model *unload;
     while (wait_for_work(e, &unload)) {
         if (unload) {
-            close_model(e);
+            free_model(e, unload);
             note_state(e);
             continue;
         }

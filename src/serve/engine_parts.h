@@ -91,15 +91,15 @@ struct ti_serve_engine {
     pthread_cond_t changed; /* those who wait for a model */
 
     /* The lock's. */
-    ti_serve_job *first, *last; /* the queue */
-    uint32_t n_queued;          /* requests in it, and those that are on their way into it */
-    bool stopping, ended;
-    uint64_t stop_ns;    /* what is left then is cancelled */
-    tern_model *model;   /* written by the engine's thread */
-    bool stale;          /* another file is there now, or this one is damaged */
-    uint64_t generation; /* of the model, from 1 on */
-    uint32_t users;      /* who use it outside the engine's thread */
-    uint32_t wanted;     /* who wait for it */
+    ti_serve_job *first, *last;    /* the queue */
+    uint32_t n_queued;             /* requests in it, and those that are on their way into it */
+    bool stopping, ended, closing; /* ended: nothing is left; closing: nobody asks any more */
+    uint64_t stop_ns;              /* what is left then is cancelled */
+    tern_model *model;             /* written by the engine's thread */
+    bool stale;                    /* another file is there now, or this one is damaged */
+    uint64_t generation;           /* of the model, from 1 on */
+    uint32_t users;                /* who use it outside the engine's thread */
+    uint32_t wanted;               /* who wait for it */
     uint64_t load_failures;
     tern_err load_error;
     uint32_t n_ctx;

@@ -202,6 +202,20 @@ static void send_error(ti_call *c)
     ti_buf_free(&body);
 }
 
+/* To a client that has closed its own side and may still read; to others it is nothing. */
+static void say_given_up(ti_call *c, unsigned code)
+{
+    ti_refusal why;
+    if (!c->begun) {
+        ti_refuse(&why, NULL, "client_closed_request",
+                  "the client closed its side of the connection, so there is no answer");
+        why.http = code;
+        ti_api_refuse(c->api, c->kind, c->reply, &why);
+    } else {
+        ti_web_reply_fail(c->reply); /* the stream is not whole */
+    }
+}
+
 static int operation_of(ti_ask_kind kind)
 {
     return kind == TI_ASK_OPENAI_CHAT || kind == TI_ASK_OLLAMA_CHAT ? 0 : 1;
@@ -250,8 +264,9 @@ void ti_call_finish(ti_call *c)
     unsigned code = c->why.http ? c->why.http : 200;
     if (c->why.http) {
         send_error(c);
-    } else if (c->cancelled && ti_web_reply_gone(c->reply)) {
+    } else if (c->cancelled && (c->lost || ti_web_reply_gone(c->reply))) {
         code = CLIENT_GONE;
+        say_given_up(c, code);
     } else if (c->cancelled) { /* the server stops, and there was no time left */
         ti_refuse(&c->why, NULL, "unavailable", "the server stops");
         c->why.http = code = 503;

@@ -52,6 +52,10 @@ static bool read_options(ti_reading *r)
     } else if (last && last->type == TI_JINT && last->u.integer < 0) {
         s->penalty_last_n = TI_ASK_TOKENS_MAX;
         a->gave |= TI_GAVE_LAST_N;
+    } else if (last && last->type == TI_JINT) { /* 0: nothing is looked at */
+        s->repeat_penalty = 1;
+        s->presence_penalty = s->frequency_penalty = 0;
+        a->gave |= TI_GAVE_REPEAT;
     }
     const ti_jval *predict = ti_jval_get(o, "num_predict");
     if (predict && predict->type == TI_JINT && predict->u.integer == 0) {
@@ -94,6 +98,10 @@ static bool parse_duration(const char *text, int64_t *seconds)
     const char *at = text + negative;
     if (!*at) {
         return false;
+    }
+    if (strcmp(at, "0") == 0) { /* needs no unit */
+        *seconds = 0;
+        return true;
     }
     while (*at) {
         char *end = NULL;

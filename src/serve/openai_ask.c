@@ -2,6 +2,8 @@
 /* Bodies of /v1/...: chat completions, completions, embeddings.
  * Source of the fields: OpenAI's API reference; top_k, min_p and repeat_penalty are what local
  * servers add to them. */
+#include <float.h>
+
 #include "serve/ask_parts.h"
 
 /* What OpenAI defines and changes the answer, but is not here: saying nothing of it would be an
@@ -56,6 +58,9 @@ static bool read_sampler(ti_reading *r)
             return false;
         }
         r->ask->gave |= given ? fields[i].gave : 0;
+    }
+    if (r->ask->gave & TI_GAVE_TOP_P && s->top_p <= 0) {
+        s->top_p = FLT_MIN; /* the likeliest token; 0 would be no limit to the sampler */
     }
     bool top_k = false;
     if (!ti_read_u32(r, o, "top_k", 0, INT32_MAX, &s->top_k, &top_k) || !ti_read_seed(r, o)) {

@@ -206,8 +206,8 @@ $ echo '{"data":{"DEU":342.06,"FRA":44.18}}' >average-2024.json; for z in DE DEU
 > DEU
 > FRA
 
-# A name in the file of keys that no setting has is a slip.
-$ mkdir -p "$HOME/.config/tern"; echo TERN_NESO_ULR=http://127.0.0.1 >"$HOME/.config/tern/keys"; chmod 600 "$HOME/.config/tern/keys"; tern grid now --zone DE --zone FR --source yearly; rm "$HOME/.config/tern/keys"
+# A name in the file of keys that no setting has is a slip; others' names may be upstreams' keys.
+$ mkdir -p "$HOME/.config/tern"; printf '%s\n' TERN_NESO_ULR=http://127.0.0.1 TERN_SERVE_TOKEN=x MY_KEY=y >"$HOME/.config/tern/keys"; chmod 600 "$HOME/.config/tern/keys"; tern grid now --zone DE --zone FR --source yearly; rm "$HOME/.config/tern/keys"
 > FR                 56.0 g/kWh  yearly, mean of 2023
 > DE                  381 g/kWh  yearly, mean of 2023
 ! tern: warning: keys: line 1: no setting is called 'TERN_NESO_ULR'

@@ -11,6 +11,7 @@ import math
 import socket
 import struct
 import sys
+import threading
 import time
 import urllib.parse
 
@@ -96,11 +97,15 @@ check("no model", get("/v1/models/other", 404)["error"]["code"] == "model_not_fo
 check("no path", get("/v1/nothing", 404)["error"]["code"] == "not_found")
 code, headers, text = ask("GET", "/v1/completions")
 check("405", code == 405 and "POST" in headers["Allow"], text)
+for path, status in [("/api/pull", 404), ("/api/tags", 405)]:
+    code, _, body = ask("POST", path, {"model": "x"})
+    check(f"the shape of {path}", code == status and isinstance(json.loads(body)["error"], str), body)
 check("405's shape", json.loads(text)["error"]["code"] == "method_not_allowed", text)
 
 # --- who may ask
 code, headers, text = ask("GET", "/v1/models", auth=False)
 check("401", code == 401 and headers["WWW-Authenticate"] == "Bearer", text)
+check("401 as Ollama's clients read it", isinstance(json.loads(ask("GET", "/api/tags", auth=False)[2])["error"], str))
 check("401's shape", json.loads(text)["error"]["code"] == "invalid_api_key", text)
 check("a longer token", ask("GET", "/v1/models", headers={"Authorization": f"Bearer {token}x"})[0] == 401)
 check("health without a token", ask("GET", "/health", auth=False)[0] == 200)
@@ -226,7 +231,7 @@ error_of("/v1/completions", {"prompt": "x", "model": "other"}, 404, "model_not_f
 error_of("/v1/completions", {"prompt": ""}, 400, "invalid_value")
 error_of("/v1/completions", {"prompt": "word " * 2000}, 400, "context_length_exceeded")
 error_of("/v1/completions", {"prompt": [99999]}, 400, "invalid_value")
-error_of("/v1/completions", {"prompt": "x", "n": 16, "max_tokens": 400}, 400, "context_length_exceeded")
+error_of("/v1/completions", {"prompt": "x", "n": 16, "max_tokens": 400}, 400, "invalid_value", "n")
 error_of("/v1/completions", {"prompt": ["x", ""]}, 400, "invalid_value")
 error_of("/v1/chat/completions", b'{"messages":[{"role":"user","content":"\xff"}]}', 400, "invalid_json")
 error_of("/v1/chat/completions", b"[" * 100000, 400, "invalid_json")
@@ -240,6 +245,24 @@ check("a huge body", b" 413 " in big.split(b"\r\n")[0] and b"request_too_large" 
 flood = raw(b"GET /health HTTP/1.1\r\n" + host + b"X: y\r\n" * 20000 + b"\r\n")
 check("a flood of headers", b" 431 " in flood.split(b"\r\n")[0], flood[:200])
 
+# --- embeddings leave room for others
+error_of("/v1/embeddings", {"input": "word " * 40000}, 400, "invalid_value", "input")
+many = [threading.Thread(target=lambda: seen.append(ask("POST", "/v1/embeddings", {"input": ["a cat sat " * 90] * 12})))
+        for _ in range(6)]
+seen = []
+for t in many:
+    t.start()
+time.sleep(0.1)
+begun = time.monotonic()
+check("health beside embeddings", ask("GET", "/health")[0] == 200)
+waited = time.monotonic() - begun
+for t in many:
+    t.join()
+codes = sorted(s[0] for s in seen)
+check("embeddings that are too many", set(codes) == {200, 429}, codes)
+check("when to try again", all(s[1]["Retry-After"] for s in seen if s[0] == 429))
+check("nobody waits for them", waited < 5, waited)
+
 # --- who leaves
 before = ask("GET", "/metrics")[2].decode()
 
@@ -248,6 +271,17 @@ def metric(text, name):
     return next(float(x.split()[-1]) for x in text.splitlines() if x.startswith(name + " "))
 
 
+s = socket.create_connection((url.hostname, url.port), timeout=60)
+body = json.dumps({"prompt": "Once", "max_tokens": 480, "temperature": 1}).encode()
+s.sendall(b"POST /v1/completions HTTP/1.1\r\n" + host + auth +
+          b"Content-Length: %d\r\n\r\n" % len(body) + body)
+s.shutdown(socket.SHUT_WR)
+half = b""
+while more := s.recv(65536):
+    half += more
+s.close()
+check("a half-closed connection", half == b"" or b" 499 " in half.split(b"\r\n")[0] and
+      b"client_closed_request" in half or b" 200 " in half.split(b"\r\n")[0] and b'"choices"' in half, half)
 body = json.dumps({"prompt": "Once", "max_tokens": 480, "stream": True, "temperature": 1}).encode()
 s = socket.create_connection((url.hostname, url.port), timeout=60)
 s.sendall(b"POST /v1/completions HTTP/1.1\r\n" + host + auth +

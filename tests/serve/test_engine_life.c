@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include <math.h>
+#include <stdatomic.h>
 #include <unistd.h>
 
 #include "alone.h"
@@ -98,6 +99,19 @@ static void test_shutdown(void **state)
         want_text(ask(e, hearer(2), r, &err), TERN_UNAVAILABLE, &err, "stopping");
         const tern_model *model;
         want(ti_serve_acquire(e, &model, &err), TERN_UNAVAILABLE, &err);
+        ti_serve_end(e);
+        assert_true(ears[0].done && ears[1].done);
+        /* who has receipts to write still can */
+        ti_serve_stats s = stats_of(e);
+        assert_int_equal(s.requests, 2);
+        if (drain) {
+            want(ti_serve_acquire_open(e, &model, &err), TERN_OK, &err);
+            tern_model_desc desc;
+            tern_model_describe(model, &desc);
+            assert_int_equal(desc.n_vocab, ENGINE_VOCAB);
+            ti_serve_give_back(e);
+        }
+        want(ti_serve_acquire(e, &model, &err), TERN_UNAVAILABLE, &err);
         ti_serve_close(e);
         for (size_t i = 0; i < 2; i++) {
             assert_true(ears[i].done);
@@ -158,6 +172,57 @@ static void test_unload(void **state)
     tern_model_describe(model, &desc);
     assert_int_equal(desc.n_vocab, ENGINE_VOCAB);
     assert_true(stats_of(e).loaded);
+    ti_serve_give_back(e);
+    ti_serve_close(e);
+}
+
+/* Somebody asks for the model at the very moment of its unload: while what is kept is
+ * forgotten, which is the engine's first step after its decision and without its lock. */
+static struct {
+    ti_serve_engine *engine; /* NULL = nobody asks */
+    pthread_t thread;
+    atomic_bool has;
+    tern_status status;
+} late;
+
+void __real_ti_engine_forget(ti_serve_engine *e);
+void __wrap_ti_engine_forget(ti_serve_engine *e);
+
+static void *ask_late(void *user)
+{
+    const tern_model *model;
+    tern_err err;
+    late.status = ti_serve_acquire(user, &model, &err);
+    atomic_store(&late.has, true);
+    return NULL;
+}
+
+void __wrap_ti_engine_forget(ti_serve_engine *e)
+{
+    if (late.engine == e) {
+        late.engine = NULL;
+        assert_int_equal(pthread_create(&late.thread, NULL, ask_late, e), 0);
+        for (int i = 0; i < 10 && !atomic_load(&late.has); i++) {
+            nap(10); /* it must wait for the model that is read next */
+        }
+    }
+    __real_ti_engine_forget(e);
+}
+
+static void test_unload_while_asked(void **state)
+{
+    (void)state;
+    const ti_serve_opts opts = {.path = tiny_model(10), .threads = 1, .unload_ns = 30000000};
+    ti_serve_engine *e = open_engine(&opts);
+    late.engine = e;
+    answer_one(e, 1);
+    for (int i = 0; i < 1000 && !atomic_load(&late.has); i++) {
+        nap(10);
+    }
+    assert_true(atomic_load(&late.has));
+    pthread_join(late.thread, NULL);
+    assert_int_equal(late.status, TERN_OK);
+    assert_true(stats_of(e).loaded && stats_of(e).loads == 2);
     ti_serve_give_back(e);
     ti_serve_close(e);
 }
@@ -377,10 +442,15 @@ static void test_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cancel),   cmocka_unit_test(test_shutdown),
-        cmocka_unit_test(test_unload),   cmocka_unit_test(test_idle),
-        cmocka_unit_test(test_replaced), cmocka_unit_test(test_truncated),
-        cmocka_unit_test(test_energy),   cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_cancel),
+        cmocka_unit_test(test_shutdown),
+        cmocka_unit_test(test_unload_while_asked),
+        cmocka_unit_test(test_unload),
+        cmocka_unit_test(test_idle),
+        cmocka_unit_test(test_replaced),
+        cmocka_unit_test(test_truncated),
+        cmocka_unit_test(test_energy),
+        cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

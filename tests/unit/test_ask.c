@@ -140,6 +140,15 @@ static void test_ollama(void **state)
     assert_int_equal(ask.sampler.penalty_last_n, TI_ASK_TOKENS_MAX);
     assert_true(ask.gave_keep_alive && ask.keep_alive_s == 3900);
     assert_int_equal(ask.format, TI_ASK_JSON);
+    good(TI_ASK_OLLAMA_CHAT, CHAT(",\"options\":{\"repeat_last_n\":0,\"presence_penalty\":1},"
+                                  "\"keep_alive\":\"0\""));
+    assert_true(ask.sampler.repeat_penalty == 1 && ask.sampler.presence_penalty == 0);
+    assert_true(ask.gave & TI_GAVE_REPEAT && ask.gave_keep_alive && ask.keep_alive_s == 0);
+    good(TI_ASK_OPENAI_CHAT, CHAT(",\"top_p\":0"));
+    assert_true(ask.sampler.top_p > 0 && ask.sampler.top_p < 1e-9F);
+    good(TI_ASK_OPENAI_CHAT, "{\"messages\":[{\"role\":\"assistant\",\"content\":null},"
+                             "{\"role\":\"user\",\"content\":\"a\"}]}");
+    assert_string_equal(ask.messages[0].content, "");
     good(TI_ASK_OLLAMA_CHAT, "{\"messages\":[]}"); /* loads the model */
     assert_int_equal(ask.n_messages, 0);
     good(TI_ASK_OLLAMA_TEXT, "{\"prompt\":\"p\",\"system\":\"s\",\"stream\":false}");
@@ -322,6 +331,45 @@ static void test_memory(void **state)
     }
 }
 
+/* What was read does not need the text, and the tree is not kept: fields that nobody reads take
+ * no memory while the answer is made. */
+static void test_kept(void **state)
+{
+    enum { VALUES = 100000 };
+    ti_buf text = {0};
+    (void)state;
+    ti_buf_adds(&text, "{\"prompt\":[\"one\",\"t\\u0077o\"],\"metadata\":[0");
+    for (size_t i = 0; i < VALUES; i++) {
+        ti_buf_adds(&text, ",0");
+    }
+    ti_buf_adds(&text, "]}");
+    assert_false(text.failed);
+    good(TI_ASK_OPENAI_TEXT, text.data);
+    memset(text.data, 'x', text.len);
+    assert_int_equal(ask.n_inputs, 2);
+    assert_memory_equal(ask.inputs[0].text.data, "one", 3);
+    assert_memory_equal(ask.inputs[1].text.data, "two", 3);
+    assert_true(arena.bytes < 100000);
+    ti_buf_clear(&text);
+    ti_buf_adds(&text, "{\"prompt\":\"p\",\"metadata\":[0");
+    for (size_t i = 0; i < TI_ASK_VALUES; i++) {
+        ti_buf_adds(&text, ",0");
+    }
+    ti_buf_adds(&text, "]}");
+    assert_false(text.failed);
+    assert_false(read_text(TI_ASK_OPENAI_TEXT, text.data));
+    assert_int_equal(why.http, 413);
+    ti_buf_clear(&text); /* commas of a text are none */
+    ti_buf_adds(&text, "{\"prompt\":\"\\\"");
+    for (size_t i = 0; i < TI_ASK_VALUES; i++) {
+        ti_buf_adds(&text, ",,");
+    }
+    ti_buf_adds(&text, "\"}");
+    good(TI_ASK_OPENAI_TEXT, text.data);
+    ti_buf_free(&text);
+    ti_arena_free(&arena);
+}
+
 static void test_sampler(void **state)
 {
     static const tern_sampler_opts none = {0};
@@ -376,6 +424,7 @@ int main(void)
         cmocka_unit_test_teardown(test_schema, clean),
         cmocka_unit_test_teardown(test_refusals, clean),
         cmocka_unit_test_teardown(test_hostile, clean),
+        cmocka_unit_test_teardown(test_kept, clean),
         cmocka_unit_test_teardown(test_memory, clean),
         cmocka_unit_test_teardown(test_sampler, clean),
         cmocka_unit_test_teardown(test_statuses, clean),

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "base/buf.h"
 #include "base/rng.h"
 #include "model/matcher.h"
 #include "oom.h"
@@ -263,6 +264,51 @@ static void test_refused(void **state)
     ti_matcher_destroy(NULL);
 }
 
+/* What `oneOf` compares must not grow with what schemas that name each other can say. */
+static void test_one_of_limit(void **state)
+{
+    enum { MEMBERS = 6, CONSTS = 1500, LONG = 2000 };
+    ti_buf deep = {0}, wide = {0}, lists = {0};
+    (void)state;
+    ti_buf_adds(&deep,
+                "{\"oneOf\":[{\"$ref\":\"#/$defs/A\"},{\"$ref\":\"#/$defs/B\"}],\"$defs\":{");
+    for (char name = 'A'; name <= 'B'; name++) {
+        ti_buf_addf(&deep, "%s\"%c\":{\"type\":\"object\",\"properties\":{",
+                    name > 'A' ? "," : "", name);
+        for (unsigned i = 0; i < MEMBERS; i++) {
+            ti_buf_addf(&deep, "%s\"m%u\":{\"$ref\":\"#/$defs/%c\"}", i ? "," : "", i, name);
+        }
+        ti_buf_adds(&deep, "},\"required\":[");
+        for (unsigned i = 0; i < MEMBERS; i++) {
+            ti_buf_addf(&deep, "%s\"m%u\"", i ? "," : "", i);
+        }
+        ti_buf_adds(&deep, "]}");
+    }
+    ti_buf_adds(&deep, "}}");
+    ti_buf_adds(&wide, "{\"oneOf\":[");
+    for (unsigned i = 0; i < CONSTS; i++) {
+        ti_buf_addf(&wide, "%s{\"const\":%u}", i ? "," : "", i);
+    }
+    ti_buf_adds(&wide, "]}");
+    ti_buf_adds(&lists, "{\"oneOf\":[{\"enum\":[");
+    for (unsigned i = 0; i < 2 * LONG; i++) {
+        ti_buf_addf(&lists, "%s%u", i == LONG ? "]},{\"enum\":[" : i ? "," : "", i);
+    }
+    ti_buf_adds(&lists, "]}]}");
+    const ti_buf *all[] = {&deep, &wide, &lists};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        tern_grammar *g = NULL;
+        tern_err err = {.message = ""};
+        assert_false(all[i]->failed);
+        assert_int_equal(tern_grammar_create(&g, S, all[i]->data, all[i]->len, &err),
+                         TERN_LIMIT);
+        assert_non_null(strstr(err.message, "'oneOf'"));
+    }
+    ti_buf_free(&deep);
+    ti_buf_free(&wide);
+    ti_buf_free(&lists);
+}
+
 static void test_long_text(void **state)
 {
     (void)state;
@@ -443,6 +489,61 @@ static void test_masks(void **state)
 }
 
 /* What is computed while tokens are chosen takes no memory. */
+/* A mask takes a bounded count of steps, whatever a schema has thought of; and what is usual in
+ * large ones stays far below. */
+static void test_mask_cost(void **state)
+{
+    enum { STRINGS = 1000, WORDS = 4000, TOKENS = 200, LETTERS = 26, LONGEST = 24 };
+    static tb_vocab long_spec;
+    ti_buf strings = {0}, words = {0};
+    const ti_trie *own;
+    ti_rng rng;
+    (void)state;
+    ti_rng_seed(&rng, 3);
+    tb_bpe(&long_spec);
+    for (unsigned i = 0; i < TOKENS; i++) {
+        char text[LONGEST + 1] = "";
+        for (size_t k = 0, n = 2 + ti_rng_next(&rng) % (LONGEST - 1); k < n; k++) {
+            text[k] = (char)('a' + ti_rng_next(&rng) % LETTERS);
+        }
+        tb_add(&long_spec, text, TB_NORMAL, 0);
+    }
+    ti_vocab *v = tb_create(&long_spec, NULL);
+    assert_int_equal(ti_vocab_trie(&own, v, NULL), TERN_OK);
+    ti_buf_adds(&strings, "{\"type\":\"array\",\"items\":{\"anyOf\":[");
+    for (unsigned i = 0; i < STRINGS; i++) {
+        ti_buf_addf(&strings, "%s{\"type\":\"string\",\"maxLength\":30}", i ? "," : "");
+    }
+    ti_buf_adds(&strings, "]}}");
+    ti_buf_adds(&words, "{\"enum\":[");
+    for (unsigned i = 0; i < WORDS; i++) {
+        ti_buf_addf(&words, "%s\"%016llx\"", i ? "," : "",
+                    (unsigned long long)ti_rng_next(&rng));
+    }
+    ti_buf_adds(&words, "]}");
+    const ti_buf *all[] = {&strings, &words};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        ti_matcher *m = NULL;
+        const uint64_t *mask;
+        tern_err err = {.message = ""};
+        assert_false(all[i]->failed);
+        tern_grammar *g = compile(S, all[i]->data);
+        assert_int_equal(ti_matcher_create(&m, g, own, NULL, NULL), TERN_OK);
+        tern_status status = TERN_OK;
+        for (size_t k = 0; k < 2 && status == TERN_OK; k++) {
+            assert_int_equal(read_text(m, i ? "\"" : k ? "\"" : "[", k || !i), k || !i);
+            status = ti_matcher_mask(m, UINT64_MAX, &mask, &err);
+        }
+        assert_int_equal(status, i ? TERN_OK : TERN_UNSUPPORTED);
+        assert_true(i || strstr(err.message, "too many readings"));
+        ti_matcher_destroy(m);
+        tern_grammar_destroy(g);
+    }
+    ti_vocab_destroy(v);
+    ti_buf_free(&strings);
+    ti_buf_free(&words);
+}
+
 static void test_no_allocation(void **state)
 {
     (void)state;
@@ -557,11 +658,12 @@ static void test_no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_texts),     cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_long_text), cmocka_unit_test(test_depth),
-        cmocka_unit_test(test_ambiguous), cmocka_unit_test(test_masks),
-        cmocka_unit_test(test_trie),      cmocka_unit_test(test_no_allocation),
-        cmocka_unit_test(test_no_memory), cmocka_unit_test(test_poor_vocabulary),
+        cmocka_unit_test(test_texts),        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_long_text),    cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_ambiguous),    cmocka_unit_test(test_masks),
+        cmocka_unit_test(test_trie),         cmocka_unit_test(test_no_allocation),
+        cmocka_unit_test(test_one_of_limit), cmocka_unit_test(test_mask_cost),
+        cmocka_unit_test(test_no_memory),    cmocka_unit_test(test_poor_vocabulary),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

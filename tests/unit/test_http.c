@@ -730,9 +730,11 @@ static bool admit(void *user, const ti_web_request *request, ti_web_reply *reply
     return false;
 }
 
-static const char *as_json(void *user, ti_buf *body, unsigned code, const char *why)
+static const char *as_json(void *user, ti_buf *body, const char *target, unsigned code,
+                           const char *why)
 {
     (void)user;
+    assert_non_null(target);
     ti_json_open(body, NULL, '{');
     ti_json_uint(body, "code", code);
     ti_json_str(body, "why", why ? why : "");
