@@ -88,7 +88,48 @@ submit -- true
 tern cancel 3 2>/dev/null && fault "scancel failed, and tern cancel did not say so"
 is 3 cancelled || fault "job 3, which its owner and Slurm gave up, is $(field 3 state)"
 
-# Whoever counts, each of the two that ran has one receipt.
+# A submission that was killed before sbatch said its number.  A job that ran has ended; one that
+# did not run can be given up once nobody can be handing it over any more.
+cat >bin/sbatch <<'END'
+#!/bin/sh
+kill -9 $PPID
+END
+submit_killed()
+{
+    tern submit --via slurm --for 1s --by 2h -- "$@" >/dev/null 2>&1 && fault "sbatch did not kill it"
+    [ -z "$(field $id external)" ] || fault "job $id is '$(field $id external)' in Slurm"
+}
+id=4
+submit_killed sh -c 'exit 4'
+is 4 planned || fault "job 4 is $(field 4 state) before it began"
+sh queue/4/batch
+is 4 failed || fault "job 4, whose number is not known, is $(field 4 state)"
+[ "$(field 4 exit_code)" = 4 ] || fault "job 4: exit code $(field 4 exit_code)"
+id=5
+submit_killed touch ran
+tern cancel 5 2>/dev/null && fault "what is being handed over was cancelled"
+is 5 planned || fault "job 5 is $(field 5 state), and somebody may be handing it over"
+touch -d '1 hour ago' queue/5/batch
+tern cancel 5 2>/dev/null || fault "job 5 cannot be given up"
+is 5 cancelled || fault "job 5, which was given up, is $(field 5 state)"
+[ ! -e queue/5/spec ] || fault "its command stays"
+sh queue/5/batch 2>/dev/null && fault "what was given up can be run"
+[ ! -e ran ] || fault "job 5 ran"
+id=6
+submit_killed sh -c 'trap "exit 7" TERM; touch runs; while :; do sleep 0.1; done'
+touch -d '1 hour ago' queue/6/batch
+sh queue/6/batch &
+tries=100
+while [ ! -e runs ] && [ $tries -gt 0 ]; do
+    tries=$((tries - 1))
+    sleep 0.1
+done
+is 6 running || fault "job 6 is $(field 6 state), and its command runs"
+tern cancel 6 || fault "job 6 cannot be ended"
+wait
+is 6 cancelled || fault "job 6, which was cancelled, is $(field 6 state)"
+
+# Whoever counts, each of the four that ran has one receipt.
 TERN_LOG=$work/log
 export TERN_LOG
 tern log init -q --lock-store locks log >/dev/null || exit 1
@@ -98,5 +139,5 @@ done
 wait
 tern report >/dev/null || fault "no report"
 n=$(tern log show log --json | sed -n 's/.*"size":\([0-9]*\).*/\1/p')
-[ "$n" = 2 ] || fault "$n receipts of two jobs that ran"
+[ "$n" = 4 ] || fault "$n receipts of four jobs that ran"
 exit $bad
