@@ -129,7 +129,28 @@ tern cancel 6 || fault "job 6 cannot be ended"
 wait
 is 6 cancelled || fault "job 6, which was cancelled, is $(field 6 state)"
 
-# Whoever counts, each of the four that ran has one receipt.
+# A task that runs again says nothing of the others: one of them failed, for good.
+cat >bin/sbatch <<'END'
+#!/bin/sh
+echo 17
+END
+slurm RUNNING
+submit --restartable --array 5,7 -- sh -c '[ "$SLURM_ARRAY_TASK_ID" = 5 ] || exit 9'
+SLURM_ARRAY_TASK_ID=7 sh queue/7/batch
+SLURM_ARRAY_TASK_ID=5 sh queue/7/batch
+SLURM_ARRAY_TASK_ID=5 SLURM_RESTART_COUNT=1 sh queue/7/batch
+slurm forgot
+is 7 failed || fault "job 7, one task of which failed, is $(field 7 state)"
+[ "$(field 7 exit_code)" = 9 ] || fault "job 7: exit code $(field 7 exit_code)"
+# But one that failed first and then did not is done.
+slurm RUNNING
+submit --restartable --array 5,7 -- sh -c '[ "$SLURM_ARRAY_TASK_ID" = 5 ] || [ -n "$SLURM_RESTART_COUNT" ] || exit 9'
+for task in 5 7; do SLURM_ARRAY_TASK_ID=$task sh queue/8/batch; done
+SLURM_ARRAY_TASK_ID=7 SLURM_RESTART_COUNT=1 sh queue/8/batch
+slurm forgot
+is 8 done || fault "job 8, whose second attempt succeeded, is $(field 8 state)"
+
+# Whoever counts, each of the six that ran has one receipt.
 TERN_LOG=$work/log
 export TERN_LOG
 tern log init -q --lock-store locks log >/dev/null || exit 1
@@ -139,5 +160,5 @@ done
 wait
 tern report >/dev/null || fault "no report"
 n=$(tern log show log --json | sed -n 's/.*"size":\([0-9]*\).*/\1/p')
-[ "$n" = 4 ] || fault "$n receipts of four jobs that ran"
+[ "$n" = 6 ] || fault "$n receipts of six jobs that ran"
 exit $bad
