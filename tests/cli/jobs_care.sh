@@ -98,6 +98,18 @@ begin
 within 5 is 1 suspended || fault "job 1 was planned without its variables: $(field 1 state)"
 within 5 is 2 suspended || fault "job 2 was planned without its options: $(field 2 state)"
 
+# The same words in two directories are two grids.
+mkdir a b
+grid a/g.csv 60 3600
+sed 's/,400$/,990/; s/,100$/,700/' a/g.csv >b/g.csv
+for dir in a b; do
+    (cd $dir && TERN_GRID_BASIS=average/life-cycle/location TERN_GRID_FILE=g.csv tern submit \
+        --queue ../two --no-daemon --for 10min --by 2h --zone file:XX -- true >/dev/null 2>&1) || fault "not submitted"
+done
+tern jobd --once --foreground --queue two 2>>said || fault "$(cat said)"
+means=$(tern queue --queue two --json 2>/dev/null | grep -o '"mean_mg_kwh":[0-9]*' | tr '\n' ' ')
+[ "$means" = '"mean_mg_kwh":100000 "mean_mg_kwh":700000 ' ] || fault "the grids of two directories: $means"
+
 # --- a keeper is told when it must go on, and does so by itself ---------------------------------
 
 keeper=$(sed -n 's/.*"keeper":{"pid":\([0-9]*\).*/\1/p' queue/1/status.1)
