@@ -19,6 +19,20 @@ $ tern edge run --interval 3600 --scale 1 --json - <day.csv | sed -n 4p
 ! column 'value', times 1; a reading every 3600 s
 ! 7 readings, 3 refused, 0 alarms
 
+# A month, two weeks and a day are so of the interval that is given.
+$ for i in $(seq 0 1343); do echo $((1700000000 + i * 900)),$((100 + i % 7)); done >quarter.csv; echo $((1700000000 + 1344 * 900)),100 >>quarter.csv; tern edge run -q --interval 900 --scale 1 quarter.csv | grep -c warming-up
+> 1344
+
+$ tern edge run -q --interval 900 quarter.csv | grep -c warming-up
+> 1344
+
+$ tern edge run -q --interval 900 --scale 1 --warm-up 10 quarter.csv | grep -c warming-up
+> 10
+
+$ tern edge run -q --interval 1 --scale 1 quarter.csv | wc -l
+> 1346
+! tern: warning: one false alarm in 65535 readings, the most there is, is one in 18 hours
+
 # Another shape is an error that names line and column.
 $ printf '%s\n' 'time,value' '2024-10-27 01:00,100' '2024-10-27 02:00,12x' >bad.csv; tern edge run bad.csv
 ! tern: csv: bad.csv line 3, column 'value': '12x' is no number (at offset 32)
