@@ -120,6 +120,17 @@ $ tern edge inject house.csv --value 2 --kinds fire -o faulty.csv
 ! tern: inject: 'fire' is no kind of fault: theft, stuck, phase, drift, spike
 ? 2
 
+# A decimal comma stays one, and 12.345 after 1234,5 is not guessed at.
+$ tr ',.' ';,' <house.csv >comma.csv; tern edge inject comma.csv --value 2 --kinds spike -n 1 --after 0 --seed 3 -o spiked.csv; diff comma.csv spiked.csv | grep -c '^>.*,'; grep -c '[.]' spiked.csv
+> 1
+> 0
+! 1 faults in 2016 readings, labels in spiked.csv.labels.csv
+? 1
+
+$ printf '%s\n' 'time;value' '2024-10-27 01:00;1234,5' '2024-10-27 02:00;12.345' >mixed.csv; tern edge run mixed.csv
+! tern: csv: mixed.csv line 3, column 'value': '12.345' has another decimal mark than values before it (at offset 35)
+? 4
+
 # Signed readings: a log takes each once, in order, by the key that is given.
 $ tern edge run -q --value 2 --records a.rec --key device --device house-7 house.csv >all.txt; tern verify --key device.pub a.rec
 > a.rec: verified

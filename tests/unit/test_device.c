@@ -228,6 +228,11 @@ static void wrong_tables(void **state)
          {0},
          TERN_CORRUPT,
          "t.csv line 3, column 'value': '1x' is no number"},
+        {"time;value\n2010-07-02 00:00;1234,5\n2010-07-02 01:00;12.345\n",
+         {0},
+         TERN_CORRUPT,
+         "t.csv line 3, column 'value': '12.345' has another decimal mark than values before "
+         "it"},
         {"time,value\n2010-07-02 00:00,1\nyesterday,1\n",
          {0},
          TERN_CORRUPT,
