@@ -105,6 +105,17 @@ $ tern edge fit --no-network --budget 1000 house.csv --value 2 -o settings.edge
 >~ settings      full scale 15272, smallest deviation */16, 1000 for a false alarm, 336 to warm up, 24 to an event, 24 equal ones
 > network       none was asked for
 
+# A scale of the first rows that does not fit the others makes no model.
+$ for i in $(seq 0 469); do echo $((1700000000 + i * 3600)),$([ $i -lt 70 ] && echo 0.004 || echo $((30 + i % 10))); done >late.csv; tern edge fit --no-network late.csv -o late.edge; ls late.edge
+! tern: edge: 400 of 470 readings, times 1e+06, are beyond the full scale of 16000
+! hint: --scale says what readings are multiplied by
+! ls: cannot access 'late.edge': No such file or directory
+? 2
+
+# A name that is longer than what a model keeps of it is found again.
+$ long=$(printf %075d 7); sed "s/Global_active_power/$long/; s/\$/,1/; 1s/,1\$/,value/" house.csv >long.csv; tern edge fit -q --no-network --value 2 long.csv -o long.edge >/dev/null; tern edge run -q -m long.edge long.csv | sed -n 2p
+> 2006-12-16T17:00:00       1520    0.0000    8.0000  warming-up
+
 # Faults: the same seed, the same places.
 $ tern edge inject house.csv --value 2 --kinds spike,stuck --after 0 --seed 3 -o faulty.csv
 ! tern: inject: 2 faults do not fit into 2016 readings after the first 0: each has 56 days
@@ -168,6 +179,12 @@ $ tern verify one.rec
 
 $ tern edge run -q --value 2 --records b.rec --key other --device house-7 house.csv >all.txt; tern log append log --readings device.pub b.rec
 ! tern: reading: reading 1: the signature is wrong, or by another key
+? 1
+
+# A file is of one device, and a device has one key.
+$ (head -c 160 a.rec; head -c 320 b.rec | tail -c 160) >forged.rec; tern verify --key device.pub --key other.pub forged.rec
+>~ forged.rec: NOT verified
+>~   signature    no    *
 ? 1
 
 $ tern edge run --records c.rec house.csv
