@@ -84,7 +84,11 @@ $ tern edge export house.edge -o firmware --name house
 > firmware/house.c
 
 $ tern edge export house.edge --name 7up
-! tern: edge: '7up' cannot begin identifiers: small letters, digits and _, at most 32
+! tern: edge: '7up' cannot begin identifiers: small letters, digits and _, at most 32, and not tern_edge
+? 2
+
+$ tern edge export house.edge --name tern_edge
+! tern: edge: 'tern_edge' cannot begin identifiers: small letters, digits and _, at most 32, and not tern_edge
 ? 2
 
 $ head -c 100 house.edge >cut.edge; tern edge size cut.edge
