@@ -9,8 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { PATIENCE_S = 30 };
-
 void ti_call_add(ti_call_words *words, const char *format, ...)
 {
     va_list args;
@@ -31,7 +29,7 @@ tern_status ti_call(ti_captured *out, ti_call_words *words, bool must, tern_err 
 {
     tern_status status = words->failed ? ti_fail(err, TERN_LIMIT, "jobs", TI_NO_OFFSET,
                                                  "too many or too long options")
-                                       : ti_capture(out, words->items, PATIENCE_S, err);
+                                       : ti_capture(out, words->items, TI_CALL_PATIENCE_S, err);
     if (status == TERN_OK && must && out->exit_code != 0) {
         status = ti_fail(err, TERN_UNAVAILABLE, "jobs", TI_NO_OFFSET, "%s: %s", words->items[0],
                          *out->said ? out->said : "it failed");

@@ -65,7 +65,7 @@ static tern_status run(const void *values, const ti_operands *given, tern_err *e
     if (!ti_export_name_valid(args->name)) {
         return ti_fail(err, TERN_USAGE, "edge", TI_NO_OFFSET,
                        "'%.40s' cannot begin identifiers: small letters, digits and _, at most "
-                       "32",
+                       "32, and not tern_edge",
                        args->name);
     }
     TI_TRY(ti_edge_model_load(&model, given->items[0], err));

@@ -167,12 +167,31 @@ static tern_status print_json(const ti_device_model *m, const ti_fit_series *r,
     return status;
 }
 
+/* The scale is that of the first rows: of a meter that stood still then, it says nothing. */
+static tern_status check_scale(const ti_settings *settings, const ti_fit_series *r,
+                               tern_err *err)
+{
+    enum { MOST_PART = 10 };
+    size_t beyond = 0;
+    for (size_t i = 0; i < r->n; i++) {
+        beyond += r->value[i] != TERN_EDGE_MISSING && r->value[i] >= settings->config.max_value;
+    }
+    if (beyond > r->n / MOST_PART) {
+        ti_hint("--scale says what readings are multiplied by");
+        return ti_fail(err, TERN_NO, "edge", TI_NO_OFFSET,
+                       "%zu of %zu readings, times %g, are beyond the full scale of %d", beyond,
+                       r->n, settings->scale, settings->config.max_value);
+    }
+    return TERN_OK;
+}
+
 /* Settings from the readings, then what options say, then a network. */
 static tern_status fit(ti_device_model *model, const ti_fit_series *r, ti_fit_report *report,
                        const fit_args *args, tern_err *err)
 {
     ti_fit_settings(&model->settings.config, r);
     TI_TRY(ti_edge_set(&model->settings, &args->set, NULL, false, err));
+    TI_TRY(check_scale(&model->settings, r, err));
     return args->no_network ? TERN_OK : ti_fit_network(model, r, report, err);
 }
 

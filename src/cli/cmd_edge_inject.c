@@ -94,6 +94,7 @@ typedef struct table {
     double *values; /* of the rows, later with faults */
     size_t n, cap;
     char *heading;
+    char mark; /* of decimals, as the values have it */
     uint32_t interval_s;
 } table;
 
@@ -157,10 +158,23 @@ static tern_status load(table *t, ti_edge_input *in, tern_err *err)
     ti_settings_default(&found);
     (void)ti_settings_look(&found, first, n_first);
     t->interval_s = found.config.interval_s;
+    t->mark = ti_csv_mark(in->csv);
     const char *heading = ti_csv_heading(in->csv);
     t->heading = heading ? strdup(heading) : NULL;
     return heading && !t->heading ? ti_fail_nomem(err, "inject", strlen(heading), "a heading")
                                   : TERN_OK;
+}
+
+static void put_number(FILE *stream, double value, char mark)
+{
+    enum { DIGITS_MAX = 32 };
+    char text[DIGITS_MAX];
+    snprintf(text, sizeof text, "%.9g", value);
+    char *point = strchr(text, '.');
+    if (point && mark) {
+        *point = mark;
+    }
+    (void)fputs(text, stream);
 }
 
 static tern_status write_rows(const table *t, const double *values, const char *file,
@@ -178,7 +192,7 @@ static tern_status write_rows(const table *t, const double *values, const char *
         const size_t behind = row->value_at + (same ? 0 : row->value_len);
         (void)fwrite(text, 1, row->value_at, out.stream);
         if (!same) {
-            fprintf(out.stream, "%.9g", values[i]);
+            put_number(out.stream, values[i], t->mark);
         }
         (void)fwrite(text + behind, 1, row->len - behind, out.stream);
         fputc('\n', out.stream);

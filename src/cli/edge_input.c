@@ -121,6 +121,16 @@ static void take_options(struct tern_edge_config *c, const ti_edge_set_args *arg
     }
 }
 
+/* The counters of the detector end before a month of very short intervals does. */
+static void say_budget(const struct tern_edge_config *c)
+{
+    enum { MONTH_S = 30 * 86400, HOUR_S = 3600 };
+    if ((uint64_t)c->budget * c->interval_s < MONTH_S - c->interval_s) {
+        ti_warn("one false alarm in %u readings, the most there is, is one in %u hours",
+                c->budget, c->budget * c->interval_s / HOUR_S);
+    }
+}
+
 tern_status ti_edge_set(ti_settings *settings, const ti_edge_set_args *args, ti_edge_input *in,
                         bool look, tern_err *err)
 {
@@ -139,7 +149,14 @@ tern_status ti_edge_set(ti_settings *settings, const ti_edge_set_args *args, ti_
     if (args->scale > 0) {
         settings->scale = (double)args->scale;
     }
+    if (look && args->interval != UINT32_MAX) { /* what follows from it, before what is said */
+        settings->config.interval_s = args->interval;
+        ti_settings_times(&settings->config);
+    }
     take_options(&settings->config, args);
+    if (look && args->budget == UINT32_MAX) {
+        say_budget(&settings->config);
+    }
     if (!tern_edge_meter_init(&meter, &settings->config, NULL, NULL, NULL)) {
         return ti_fail(err, TERN_USAGE, "edge", TI_NO_OFFSET,
                        "the detector refuses these settings (--frozen 1 is none)");

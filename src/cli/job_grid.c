@@ -66,12 +66,32 @@ static int by_text(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+enum { VARIABLE_MAX = 2 * PATH_MAX };
+
+/* "NAME=FILE" of a variable that names a file and was said in directory `cwd`, as it is said
+ * from anywhere: in `text`, or the variable itself. */
+static const char *absolute(char text[VARIABLE_MAX], const char *variable, const char *cwd)
+{
+    static const char *const names[] = {"TERN_GRID_FILE=", "TERN_SHARE=", "TERN_CACHE="};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const char *value = variable + strlen(names[i]);
+        if (begins(variable, names[i]) && *value && *value != '/') {
+            int len = snprintf(text, VARIABLE_MAX, "%s%s/%s", names[i], cwd, value);
+            return len > 0 && len < VARIABLE_MAX ? text : variable;
+        }
+    }
+    return variable;
+}
+
 /* Of what the environment says of sources, whatever its order. */
 static bool digest_environment(char out[DIGEST_DIGITS + 1])
 {
-    char hex[TI_SHA256_HEX + 1];
+    char hex[TI_SHA256_HEX + 1], here[PATH_MAX], text[VARIABLE_MAX];
     size_t n = 0, used = 0;
     ti_buf all = {0};
+    if (!getcwd(here, sizeof here)) {
+        *here = '\0'; /* the job's spec will not be written either */
+    }
     while (environ[n]) {
         n++;
     }
@@ -86,7 +106,7 @@ static bool digest_environment(char out[DIGEST_DIGITS + 1])
     }
     qsort(sorted, used, sizeof *sorted, by_text);
     for (size_t i = 0; i < used; i++) {
-        ti_buf_addf(&all, "%s\n", sorted[i]);
+        ti_buf_addf(&all, "%s\n", absolute(text, sorted[i], here));
     }
     ti_buf_adds(&all, "");
     bool good = !all.failed;
@@ -97,25 +117,10 @@ static bool digest_environment(char out[DIGEST_DIGITS + 1])
     return good;
 }
 
-/* "NAME=FILE" of a variable that names a file, which may have been said from another directory.
- */
-static char *make_absolute(ti_job_grid *g, const char *variable, const char *cwd)
-{
-    static const char *const names[] = {"TERN_GRID_FILE=", "TERN_SHARE=", "TERN_CACHE="};
-    char text[2 * PATH_MAX];
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        const char *value = variable + strlen(names[i]);
-        if (begins(variable, names[i]) && *value && *value != '/') {
-            int len = snprintf(text, sizeof text, "%s%s/%s", names[i], cwd, value);
-            variable = len > 0 && (size_t)len < sizeof text ? text : variable;
-        }
-    }
-    return ti_arena_strndup(&g->arena, variable, strlen(variable));
-}
-
 /* This environment, with the spec's word of sources in place of its own. */
 static tern_status mix(ti_job_grid *g, const ti_job_spec *spec, tern_err *err)
 {
+    char text[VARIABLE_MAX];
     size_t n = 0, used = 0;
     while (environ[n]) {
         n++;
@@ -129,7 +134,8 @@ static tern_status mix(ti_job_grid *g, const ti_job_spec *spec, tern_err *err)
     }
     for (size_t i = 0; all && i < spec->n_env; i++) {
         if (is_ours(spec->envp[i])) {
-            all[used] = make_absolute(g, spec->envp[i], spec->cwd);
+            const char *variable = absolute(text, spec->envp[i], spec->cwd);
+            all[used] = ti_arena_strndup(&g->arena, variable, strlen(variable));
             all = all[used++] ? all : NULL;
         }
     }

@@ -176,13 +176,11 @@ tern_status ti_job_status_load(ti_job_status *out, const char *dir, int64_t id,
     return status;
 }
 
-/* Adds what another keeper wrote; `same` attempt as the newest so far, or a newer one. */
+/* Adds what another keeper wrote; of a newer attempt than all so far, or not. */
 static tern_status merge(ti_job_status *all, const ti_job_status *s, bool newer, bool first,
                          tern_err *err)
 {
-    ti_job_run sum = all->run;
-    int64_t started_s =
-        first || s->run.started_s < sum.started_s ? s->run.started_s : sum.started_s;
+    const ti_job_run sum = all->run;
     for (size_t i = 0; i < s->n_pieces; i++) {
         TI_TRY(ti_job_status_add(all, &s->pieces[i], err));
     }
@@ -190,21 +188,20 @@ static tern_status merge(ti_job_status *all, const ti_job_status *s, bool newer,
         all->keeper = s->keeper;
         all->command = s->command;
         all->suspended = s->suspended;
-        all->ended = s->ended;
         all->run = s->run;
-    } else {
-        all->ended = all->ended && s->ended;
-        all->run.exit_code = sum.exit_code ? sum.exit_code : s->run.exit_code;
-        all->run.signal = sum.exit_code ? sum.signal : s->run.signal;
-        all->run.ended_s = s->run.ended_s > sum.ended_s ? s->run.ended_s : sum.ended_s;
-        all->run.ran_s = s->run.ran_s > sum.ran_s ? s->run.ran_s : sum.ran_s;
     }
-    all->run.started_s = started_s;
+    all->ended = s->ended && (first || all->ended);
     if (!first) {
-        all->run.has_energy = s->run.has_energy || sum.has_energy;
-        all->run.energy_uj = s->run.energy_uj + sum.energy_uj;
-        all->run.idle_uj = s->run.idle_uj + sum.idle_uj;
-        all->run.cpu_ns = s->run.cpu_ns + sum.cpu_ns;
+        ti_job_run *run = &all->run;
+        run->started_s = s->run.started_s < sum.started_s ? s->run.started_s : sum.started_s;
+        run->ended_s = s->run.ended_s > sum.ended_s ? s->run.ended_s : sum.ended_s;
+        run->ran_s = s->run.ran_s > sum.ran_s ? s->run.ran_s : sum.ran_s;
+        run->exit_code = sum.exit_code ? sum.exit_code : s->run.exit_code;
+        run->signal = sum.exit_code ? sum.signal : s->run.signal;
+        run->has_energy = s->run.has_energy || sum.has_energy;
+        run->energy_uj = s->run.energy_uj + sum.energy_uj;
+        run->idle_uj = s->run.idle_uj + sum.idle_uj;
+        run->cpu_ns = s->run.cpu_ns + sum.cpu_ns;
     }
     return TERN_OK;
 }
@@ -220,8 +217,22 @@ static bool read_name(const char *name, uint32_t *attempt, const char **task)
     unsigned long n = strtoul(name + sizeof prefix - 1, &end, 10);
     *attempt = (uint32_t)n;
     *task = *end == '.' ? end + 1 : "";
-    return n > 0 && n < UINT32_MAX && (*end == '\0' || *end == '.') &&
+    return n > 0 && n < UINT32_MAX - TI_JOB_ATTEMPTS_MAX && (*end == '\0' || *end == '.') &&
            (*task)[strspn(*task, "0123456789")] == '\0';
+}
+
+/* Whether the same task was begun again after that attempt: other tasks may never be. */
+static bool began_again(const char *dir, int64_t id, uint32_t attempt, const char *task)
+{
+    bool again = false;
+    for (uint32_t i = 1; !again && i < TI_JOB_ATTEMPTS_MAX; i++) {
+        char *path;
+        if (ti_job_file(&path, dir, id, "status", attempt + i, task, NULL) == TERN_OK) {
+            again = access(path, F_OK) == 0;
+            free(path);
+        }
+    }
+    return again;
 }
 
 static tern_status sum_all(ti_job_status *all, DIR *files, const char *dir, int64_t id,
@@ -237,15 +248,13 @@ static tern_status sum_all(ti_job_status *all, DIR *files, const char *dir, int6
             continue;
         }
         TI_TRY(ti_job_status_load(&s, dir, id, attempt, task, err));
-        tern_status status = TERN_OK;
-        if (first || attempt >= *newest) {
-            status = merge(all, &s, !first && attempt > *newest, first, err);
-            *newest = attempt;
-        } else { /* of an older attempt only what it took */
+        if (began_again(dir, id, attempt, task)) { /* only what it took */
             s.run.exit_code = s.run.signal = 0;
+            s.run.ended_s = s.run.ran_s = 0;
             s.ended = true;
-            status = merge(all, &s, false, false, err);
         }
+        tern_status status = merge(all, &s, !first && attempt > *newest, first, err);
+        *newest = attempt > *newest ? attempt : *newest;
         first = false;
         ti_job_status_free(&s);
         TI_TRY(status);

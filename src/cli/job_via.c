@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include "cli/call.h"
 #include "cli/jobd_io.h"
 #include "cli/out.h"
+#include "cli/process.h"
 #include "cli/systemd.h"
 #include "jobs/batch.h"
 #include "jobs/step.h"
@@ -47,7 +49,12 @@ static tern_status submit_systemd(const ti_job_place *place, ti_job *job, tern_e
     tern_err local;
     TI_TRY(ti_own_path(tern, sizeof tern, err));
     ti_batch_keeper keeper = {.tern = tern, .dir = place->dir, .id = job->id};
-    ti_systemd_name(job->external, job->id);
+    ti_systemd_job_name(job->external, place->dir, job->id);
+    if (ti_systemd_has(job->external, ".service")) {
+        return ti_fail(err, TERN_UNAVAILABLE, "jobs", TI_NO_OFFSET,
+                       "there is a unit %s.service already, of a job that is not this one",
+                       job->external);
+    }
     tern_status status = ti_systemd_service(&service, &keeper, err);
     if (status == TERN_OK) {
         status = ti_systemd_write(job->external, ".service", &service, err);
@@ -72,14 +79,39 @@ static tern_status submit_systemd(const ti_job_place *place, ti_job *job, tern_e
     return status;
 }
 
-static tern_status cancel_systemd(const ti_job *job, tern_err *err)
+/* A submission that was cut off may have made its units and not stored their name. */
+static const char *unit_of(char name[TI_JOB_EXTERNAL_MAX + 1], const ti_job_place *place,
+                           const ti_job *job)
 {
-    (void)ti_systemctl("disable", job->external, ".timer", false, NULL);
-    (void)ti_systemctl("stop", job->external, ".timer", false, NULL);
-    tern_status status = ti_systemctl("stop", job->external, ".service", false, err);
-    ti_systemd_remove(job->external);
+    if (*job->external) {
+        return job->external;
+    }
+    ti_systemd_job_name(name, place->dir, job->id);
+    return name;
+}
+
+static tern_status cancel_systemd(const ti_job_place *place, const ti_job *job, tern_err *err)
+{
+    char name[TI_JOB_EXTERNAL_MAX + 1];
+    const char *unit = unit_of(name, place, job);
+    (void)ti_systemctl("disable", unit, ".timer", false, NULL);
+    (void)ti_systemctl("stop", unit, ".timer", false, NULL);
+    tern_status status = ti_systemctl("stop", unit, ".service", false, err);
+    ti_systemd_remove(unit);
     (void)ti_systemctl("daemon-reload", "", "", false, NULL);
     return status;
+}
+
+/* Of a job that is over: files alone would leave a link, and a timer in systemd's memory. */
+static void remove_units(const ti_job_place *place, const ti_job *job)
+{
+    char name[TI_JOB_EXTERNAL_MAX + 1];
+    const char *unit = unit_of(name, place, job);
+    if (ti_systemd_has(unit, ".timer")) {
+        (void)ti_systemctl("disable", unit, ".timer", false, NULL);
+        ti_systemd_remove(unit);
+        (void)ti_systemctl("daemon-reload", "", "", false, NULL);
+    }
 }
 
 /* --- Slurm ----------------------------------------------------------------------------------
@@ -151,22 +183,6 @@ static tern_status submit_slurm(const ti_job_place *place, ti_job *job,
     }
     ti_captured_free(&said);
     return status;
-}
-
-static tern_status cancel_slurm(const ti_job *job, tern_err *err)
-{
-    ti_call_words w = {0};
-    ti_captured said;
-    if (!*job->external) {
-        return ti_fail(err, TERN_UNAVAILABLE, "jobs", TI_NO_OFFSET,
-                       "job %lld is still being handed to Slurm: try again",
-                       (long long)job->id);
-    }
-    ti_call_add(&w, "scancel");
-    ti_call_add(&w, "%s", job->external);
-    TI_TRY(ti_call(&said, &w, true, err));
-    ti_captured_free(&said);
-    return TERN_OK;
 }
 
 typedef enum slurm_answer {
@@ -299,6 +315,64 @@ static bool all_began(const ti_job_place *place, int64_t id)
     return began;
 }
 
+/* Whether nobody hands it to Slurm any more: a submission that died did not store the number
+ * that sbatch said, and of one that lives the script is young. */
+static bool is_cut_off(const ti_job_place *place, const ti_job *job)
+{
+    enum { HAND_OVER_S = TI_CALL_PATIENCE_S + 10 };
+    struct stat st;
+    char *path;
+    if (ti_queue_path(&path, place->dir, job->id, "batch", NULL) != TERN_OK) {
+        return false;
+    }
+    int64_t since_s = stat(path, &st) == 0 ? (int64_t)st.st_mtime : job->submitted_s;
+    free(path);
+    return (int64_t)time(NULL) - since_s > HAND_OVER_S;
+}
+
+/* A job that Slurm may have under a number that nobody knows: its keeper is told if it runs
+ * here; else the next look gives it up. */
+static tern_status cancel_unnamed(const ti_job_place *place, const ti_job *job, tern_err *err)
+{
+    if (!is_cut_off(place, job)) {
+        return ti_fail(err, TERN_UNAVAILABLE, "jobs", TI_NO_OFFSET,
+                       "job %lld is still being handed to Slurm: try again",
+                       (long long)job->id);
+    }
+    ti_job look = *job;
+    if ((read_runs(place, &look) && all_began(place, job->id)) ||
+        (look.keeper.pid != 0 && ti_process_is_here(&look.keeper) &&
+         ti_process_signal(&look.keeper, SIGTERM))) {
+        return TERN_OK; /* the next look sees its end */
+    }
+    ti_warn("its submission was cut off: 'squeue --me' says whether Slurm has it");
+    return TERN_OK;
+}
+
+static tern_status cancel_slurm(const ti_job_place *place, const ti_job *job, tern_err *err)
+{
+    ti_call_words w = {0};
+    ti_captured said;
+    if (!*job->external) {
+        return cancel_unnamed(place, job, err);
+    }
+    ti_call_add(&w, "scancel");
+    ti_call_add(&w, "%s", job->external);
+    TI_TRY(ti_call(&said, &w, true, err));
+    ti_captured_free(&said);
+    return TERN_OK;
+}
+
+/* Its command goes, so that a keeper that comes after all finds nothing to run. */
+static void forget_command(const ti_job_place *place, const ti_job *job)
+{
+    char *path;
+    if (ti_queue_path(&path, place->dir, job->id, "spec", NULL) == TERN_OK) {
+        (void)unlink(path);
+        free(path);
+    }
+}
+
 static void note_state(ti_job_place *place, ti_job *job, ti_job_state state)
 {
     bool done;
@@ -319,12 +393,31 @@ static void note_state(ti_job_place *place, ti_job *job, ti_job_state state)
     }
 }
 
+/* sbatch has not said its number yet, or nobody was left to hear it; of none Slurm tells all.
+ * What its keepers wrote is all there is. */
+static void refresh_unnamed(ti_job_place *place, ti_job *job)
+{
+    ti_job look = *job;
+    bool ended = read_runs(place, &look);
+    bool here = look.keeper.pid != 0 && ti_process_is_here(&look.keeper);
+    if (ended && all_began(place, job->id)) {
+        note_state(place, job, ti_job_end_state(job, look.run.exit_code));
+    } else if (job->cancel && is_cut_off(place, job) &&
+               !(here && ti_process_lives(&look.keeper))) {
+        forget_command(place, job);
+        note_state(place, job, TI_JOB_CANCELLED);
+    } else if (look.keeper.pid != 0) {
+        note_state(place, job, TI_JOB_RUNNING);
+    }
+}
+
 static void refresh_slurm(ti_job_place *place, ti_job *job)
 {
     ti_slurm_seen seen;
     ti_job look = *job; /* note_state() needs the job as it is in the queue */
     if (!*job->external) {
-        return; /* sbatch has not said its number yet, and of none Slurm tells all */
+        refresh_unnamed(place, job);
+        return;
     }
     switch (ask_slurm(&seen, job)) {
     case SLURM_SEEN:
@@ -365,13 +458,13 @@ static void refresh_systemd(ti_job_place *place, ti_job *job)
         break;
     case TI_KEEPER_ENDED:
         note_state(place, job, ti_job_end_state(job, run.exit_code));
-        ti_systemd_remove(job->external);
+        remove_units(place, job);
         break;
     case TI_KEEPER_GONE:
         /* A mark that does not say whose it is may be of one that is just starting. */
         if (look.keeper.pid != 0 || view.now_s - mark.made_s > MARK_PATIENCE_S) {
             note_state(place, job, job->cancel ? TI_JOB_CANCELLED : TI_JOB_INTERRUPTED);
-            ti_systemd_remove(job->external);
+            remove_units(place, job);
         }
         break;
     case TI_KEEPER_NONE:
@@ -457,8 +550,8 @@ tern_status ti_via_submit(ti_job_place *place, ti_job *job, const ti_submit_args
 
 tern_status ti_via_cancel(ti_job_place *place, const ti_job *job, tern_err *err)
 {
-    tern_status status =
-        job->via == TI_VIA_SLURM ? cancel_slurm(job, err) : cancel_systemd(job, err);
+    tern_status status = job->via == TI_VIA_SLURM ? cancel_slurm(place, job, err)
+                                                  : cancel_systemd(place, job, err);
     ti_via_refresh(place); /* also when it cannot be cancelled: it may be over, or forgotten */
     return status;
 }

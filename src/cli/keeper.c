@@ -399,7 +399,7 @@ static void watch(keeper *k)
         struct timespec wait = patience(k);
         int number = sigtimedwait(&k->waited, NULL, &wait);
         uint64_t now = ti_now_ns();
-        if (number == SIGTSTP) {
+        if (number == SIGTSTP && k->kill_ns == 0) { /* what is stopped cannot end */
             suspend(k);
         } else if (number == SIGCONT || (number < 0 && must_go_on(k))) {
             resume(k);

@@ -98,13 +98,14 @@ tern_status ti_systemctl(const char *what, const char *name, const char *suffix,
     return TERN_OK;
 }
 
-/* --- the daemon -----------------------------------------------------------------------------
+/* --- names ----------------------------------------------------------------------------------
  */
 
-/* "tern-jobd" for the user's queue, "tern-jobd-1a2b3c4d" for one elsewhere. */
-static void daemon_name(char out[TI_JOB_EXTERNAL_MAX + 1], const char *queue)
+enum { DIGITS = 8 };
+
+/* "" for the user's queue, "-1a2b3c4d" for one elsewhere. */
+static void queue_suffix(char out[DIGITS + 2], const char *queue)
 {
-    enum { DIGITS = 8 };
     char *usual, hex[TI_SHA256_HEX + 1];
     bool is_usual = false;
     if (ti_place_path(&usual, TI_PLACE_DATA, "jobs", NULL) == TERN_OK) {
@@ -114,8 +115,24 @@ static void daemon_name(char out[TI_JOB_EXTERNAL_MAX + 1], const char *queue)
         free(usual);
     }
     ti_sha256_text(hex, queue);
-    snprintf(out, TI_JOB_EXTERNAL_MAX + 1, "tern-jobd%s%.*s", is_usual ? "" : "-",
-             is_usual ? 0 : DIGITS, hex);
+    snprintf(out, DIGITS + 2, "%s%.*s", is_usual ? "" : "-", is_usual ? 0 : DIGITS, hex);
+}
+
+void ti_systemd_job_name(char out[TI_JOB_EXTERNAL_MAX + 1], const char *queue, int64_t id)
+{
+    char suffix[DIGITS + 2];
+    queue_suffix(suffix, queue);
+    snprintf(out, TI_JOB_EXTERNAL_MAX + 1, "tern-job%s-%lld", suffix, (long long)id);
+}
+
+/* --- the daemon -----------------------------------------------------------------------------
+ */
+
+static void daemon_name(char out[TI_JOB_EXTERNAL_MAX + 1], const char *queue)
+{
+    char suffix[DIGITS + 2];
+    queue_suffix(suffix, queue);
+    snprintf(out, TI_JOB_EXTERNAL_MAX + 1, "tern-jobd%s", suffix);
 }
 
 tern_status ti_systemd_install(const char *queue, const char *options, tern_err *err)

@@ -7,6 +7,11 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "jobs/job.h"
+
+/* What a job's units are called: "tern-job-7" in the user's queue, "tern-job-1a2b3c4d-7" in one
+ * elsewhere (the beginning of its path's SHA-256), because each queue counts from 1. */
+void ti_systemd_job_name(char out[TI_JOB_EXTERNAL_MAX + 1], const char *queue, int64_t id);
 
 /* Writes NAME SUFFIX into systemd/user of $XDG_CONFIG_HOME, whole.  Errors: TERN_UNAVAILABLE
  * (no home), TERN_IO, TERN_NOMEM. */

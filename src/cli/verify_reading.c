@@ -6,13 +6,14 @@
 #include "ledger/key.h"
 #include "ledger/reading.h"
 
-/* The first of the keys that signed the record. */
-static tern_status open_with(ti_signed_reading *out, const char *record, size_t len,
-                             const ti_note_key *keys, size_t n, tern_err *err)
+/* *which receives the first of the keys that signed the record. */
+static tern_status open_with(ti_signed_reading *out, size_t *which, const char *record,
+                             size_t len, const ti_note_key *keys, size_t n, tern_err *err)
 {
     tern_status status = TERN_NO;
     for (size_t i = 0; i < n && status == TERN_NO; i++) {
         status = ti_reading_open(out, record, len, &keys[i], err);
+        *which = i;
     }
     return status;
 }
@@ -24,11 +25,15 @@ static tern_status check_all(ti_checks *checks, const char *text, size_t len,
     ti_signed_reading first = {0}, last = {0};
     const size_t n = (len + TI_READING_BYTES - 1) / TI_READING_BYTES;
     uint64_t alarms = 0;
+    size_t which = 0;
     for (size_t i = 0; i < n; i++) {
         const size_t at = i * TI_READING_BYTES;
         const size_t size = len - at < TI_READING_BYTES ? len - at : TI_READING_BYTES;
         ti_signed_reading next;
-        tern_status status = open_with(&next, text + at, size, keys, n_keys, err);
+        /* A device has one key: that of its first record. */
+        tern_status status = i == 0
+                                 ? open_with(&next, &which, text + at, size, keys, n_keys, err)
+                                 : ti_reading_open(&next, text + at, size, &keys[which], err);
         if (status != TERN_OK) {
             return ti_check_no(checks, "signature", status, err);
         }

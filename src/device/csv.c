@@ -169,6 +169,17 @@ static tern_status split(ti_csv *csv, tern_err *err)
 
 /* --- rows --------------------------------------------------------------------------------- */
 
+/* The decimal mark of a number, or '\0'. */
+static char mark_of(ti_str number)
+{
+    for (size_t i = 0; i < number.len; i++) {
+        if (number.data[i] == '.' || number.data[i] == ',') {
+            return number.data[i];
+        }
+    }
+    return '\0';
+}
+
 /* What the fields of `line` say. */
 static tern_status read_row(ti_csv *csv, ti_csv_row *row, tern_err *err)
 {
@@ -191,6 +202,12 @@ static tern_status read_row(ti_csv *csv, ti_csv_row *row, tern_err *err)
     if (!r.missing && !ti_csv_number(&r.value, f.data, f.len, ti_csv_comma(csv))) {
         return fail_field(csv, csv->value_name, f, "is no number", err);
     }
+    const char mark = r.missing ? '\0' : mark_of(f);
+    if (mark && csv->mark && mark != csv->mark) { /* 12.345 may be thousands after 1234,5 */
+        return fail_field(csv, csv->value_name, f,
+                          "has another decimal mark than values before it", err);
+    }
+    csv->mark = csv->mark ? csv->mark : mark;
     *row = r;
     return TERN_OK;
 }
@@ -295,6 +312,11 @@ const char *ti_csv_line(const ti_csv *csv, size_t *len, size_t *value_at, size_t
     *value_at = (size_t)(value.data - csv->line);
     *value_len = value.len;
     return csv->line;
+}
+
+char ti_csv_mark(const ti_csv *csv)
+{
+    return csv->mark;
 }
 
 const char *ti_csv_heading(const ti_csv *csv)

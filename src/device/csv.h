@@ -4,8 +4,9 @@
  * Comma, semicolon, tab or bar between fields, found from the first line; fields in quotes
  * (RFC 4180) without line ends in them; with or without a line of names; lines that begin with
  * '#' are comments; LF or CR LF.  Where semicolons, tabs or bars separate, numbers may have a
- * decimal comma.  Nothing is guessed twice: what was found from the first rows holds to the
- * end, and a row of another shape is an error that names its line. */
+ * decimal comma: the first mark that a value has is that of all.  Nothing is guessed twice:
+ * what was found from the first rows holds to the end, and a row of another shape is an error
+ * that names its line. */
 #ifndef TI_DEVICE_CSV_H
 #define TI_DEVICE_CSV_H
 
@@ -60,6 +61,9 @@ tern_status ti_csv_next(ti_csv *csv, ti_csv_row *row, bool *more, tern_err *err)
  * value's field is.  For who writes the file again with other values.  Valid until the next
  * row. */
 const char *ti_csv_line(const ti_csv *csv, size_t *len, size_t *value_at, size_t *value_len);
+
+/* The decimal mark of the values so far, '.' or ','; '\0' when none had any. */
+char ti_csv_mark(const ti_csv *csv);
 
 /* The line of names, as it stands; NULL when there is none. */
 const char *ti_csv_heading(const ti_csv *csv);

@@ -115,6 +115,18 @@ static tern_status find_time(ti_csv *csv, const ti_str *names, const char *wante
                                     : ti_csv_fail(csv, "no column holds moments", err);
 }
 
+/* As much of a name as is kept: whole letters of UTF-8. */
+static ti_str kept(ti_str name)
+{
+    if (name.len > TI_CSV_NAME - 1) {
+        name.len = TI_CSV_NAME - 1;
+        while (name.len > 0 && ((unsigned char)name.data[name.len] & 0xc0) == 0x80) {
+            name.len--;
+        }
+    }
+    return name;
+}
+
 static tern_status find_value(ti_csv *csv, const ti_str *names, const ti_csv_opts *opts,
                               tern_err *err)
 {
@@ -124,7 +136,9 @@ static tern_status find_value(ti_csv *csv, const ti_str *names, const ti_csv_opt
         return named(csv, names, n, wanted, &csv->value, err);
     }
     if (opts->preferred) {
-        csv->value = find_word(names, n, &opts->preferred, 1);
+        for (size_t i = 0; names && i < n && csv->value == TI_CSV_NONE; i++) {
+            csv->value = ti_csv_same(kept(names[i]), opts->preferred) ? (int)i : TI_CSV_NONE;
+        }
     }
     if (csv->value == TI_CSV_NONE) {
         csv->value = find_word(names, n, value_words, sizeof value_words / sizeof *value_words);
@@ -156,9 +170,8 @@ static tern_status find_value(ti_csv *csv, const ti_str *names, const ti_csv_opt
 static void keep_name(char out[TI_CSV_NAME], const ti_str *names, int column)
 {
     if (names) {
-        ti_str s = names[column];
-        snprintf(out, TI_CSV_NAME, "%.*s",
-                 (int)(s.len < TI_CSV_NAME - 1 ? s.len : TI_CSV_NAME - 1), s.data);
+        ti_str s = kept(names[column]);
+        snprintf(out, TI_CSV_NAME, "%.*s", (int)s.len, s.data);
     } else {
         snprintf(out, TI_CSV_NAME, "column %d", column + 1);
     }

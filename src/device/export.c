@@ -11,7 +11,9 @@ enum { NAME_MAX_BYTES = 32, PER_LINE = 16 };
 bool ti_export_name_valid(const char *name)
 {
     const size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_");
-    return len > 0 && len <= NAME_MAX_BYTES && !name[len] && name[0] >= 'a' && name[0] <= 'z';
+    static const char core[] = "tern_edge"; /* its files and identifiers are there already */
+    return len > 0 && len <= NAME_MAX_BYTES && !name[len] && name[0] >= 'a' && name[0] <= 'z' &&
+           strncmp(name, core, sizeof core - 1) != 0;
 }
 
 static const char *const kinds[] = {"TERN_EDGE_FC", "TERN_EDGE_CONV", "TERN_EDGE_DEPTHWISE"};

@@ -6,7 +6,7 @@
 #include "device/model.h"
 
 /* True for a name that may begin identifiers: a small letter, then small letters, digits, '_';
- * at most 32. */
+ * at most 32; and not as what is in edge/core begins. */
 bool ti_export_name_valid(const char *name);
 
 /* Appends NAME.h and NAME.c: NAME_config and, where the model has a network, NAME_net, with the

@@ -13,6 +13,7 @@ enum {
     MOST_TAPS = 6,
     MOST_INPUTS = FEATURES * MOST_TAPS,
     ENOUGH = 1000, /* pairs */
+    ENOUGH_HELD = 100,
     HELD_PART = 5, /* the last fifth is held out */
     ERROR_CUT = 256
 };
@@ -23,9 +24,9 @@ static const uint8_t used[FEATURES] = {1, 1, 1, 0, 0, 1, 1, 1};
 
 /* What the core gave a network at each reading, and what came next. */
 typedef struct pairs {
-    int8_t *features; /* [n][FEATURES] */
-    int16_t *next;    /* residual of the next reading; NONE where it cannot be asked for */
-    size_t n;
+    int8_t *features;  /* [n][FEATURES] */
+    int16_t *next;     /* residual of the next reading; NONE where it cannot be asked for */
+    size_t n, n_early; /* all; those whose next reading is before row `first` too */
 } pairs;
 
 enum { NONE = INT16_MIN };
@@ -49,14 +50,14 @@ static const struct tern_edge_layer *probe_layer(uint8_t codes[TERN_EDGE_FC_CODE
 
 /* Runs the detector over the readings and keeps what it gave the network. */
 static tern_status collect(pairs *out, const struct tern_edge_config *config,
-                           const ti_fit_series *readings, tern_err *err)
+                           const ti_fit_series *readings, size_t first, tern_err *err)
 {
     uint8_t codes[TERN_EDGE_FC_CODES(8, 1)];
     struct tern_edge_layer layer;
     const struct tern_edge_net probe = {probe_layer(codes, &layer), 1};
     ti_detector d;
     TI_TRY(ti_detector_begin(&d, config, &probe, err));
-    out->n = 0;
+    out->n = out->n_early = 0;
     for (size_t i = 0; i < readings->n; i++) {
         struct tern_edge_result r;
         tern_edge_meter_step(&d.meter, readings->time[i], readings->value[i], &r);
@@ -70,6 +71,7 @@ static tern_status collect(pairs *out, const struct tern_edge_config *config,
         }
         memcpy(out->features + out->n * FEATURES, d.history + 2, FEATURES);
         out->next[out->n++] = NONE;
+        out->n_early = i < first ? out->n - 1 : out->n_early;
     }
     ti_detector_free(&d);
     return TERN_OK;
@@ -137,8 +139,9 @@ static void regress(double *w, double *a, const pairs *p, size_t end, uint32_t t
     solve(a, w, n);
 }
 
-/* The mean size of what the core did not foresee, over the readings from `first` on. */
-static tern_status measure(double *error, const struct tern_edge_config *config,
+/* The mean size of what the core did not foresee, over the usable readings from `first` on, and
+ * how many those are. */
+static tern_status measure(double *error, size_t *n_held, const struct tern_edge_config *config,
                            const struct tern_edge_net *net, const ti_fit_series *readings,
                            size_t first, tern_err *err)
 {
@@ -157,6 +160,7 @@ static tern_status measure(double *error, const struct tern_edge_config *config,
         }
     }
     ti_detector_free(&d);
+    *n_held = n;
     *error = n ? sum / (double)n / TERN_EDGE_UNIT : 0;
     return TERN_OK;
 }
@@ -164,15 +168,16 @@ static tern_status measure(double *error, const struct tern_edge_config *config,
 /* One way: so many taps and rows.  Keeps the network if it is the best so far. */
 static tern_status attempt(ti_device_model *model, const ti_fit_series *readings,
                            const pairs *p, const double *w, uint32_t taps, uint32_t rows,
-                           size_t end, size_t first, ti_fit_report *report, tern_err *err)
+                           size_t first, ti_fit_report *report, tern_err *err)
 {
     ti_arena arena = {0};
+    size_t n_held;
     struct tern_edge_net net;
     ti_cost cost;
     double error, sums[MOST_INPUTS], x[MOST_INPUTS];
     ti_linear linear = {.weights = w, .n = taps * FEATURES, .taps = taps, .rows = rows};
     ti_linear_begin(&linear);
-    for (size_t i = taps - 1; i < end; i++) {
+    for (size_t i = taps - 1; i < p->n_early; i++) {
         gather(x, p, i, taps);
         ti_linear_see(&linear, x, sums);
     }
@@ -183,7 +188,7 @@ static tern_status attempt(ti_device_model *model, const ti_fit_series *readings
                       cost.ram_state + cost.ram_history + cost.ram_scratch + cost.ram_stack <=
                           TI_COST_RAM_MAX;
     if (fits) {
-        status = measure(&error, &model->settings.config, &net, readings, first, err);
+        status = measure(&error, &n_held, &model->settings.config, &net, readings, first, err);
     }
     if (fits && status == TERN_OK && error < report->error_net) {
         report->error_net = error;
@@ -199,27 +204,33 @@ static tern_status attempt(ti_device_model *model, const ti_fit_series *readings
 }
 
 static tern_status try_all(ti_device_model *model, const ti_fit_series *readings,
-                           const pairs *p, double *a, ti_fit_report *report, tern_err *err)
+                           const pairs *p, size_t first, double *a, ti_fit_report *report,
+                           tern_err *err)
 {
     static const uint8_t taps[] = {1, 2, 3, 4, 6}, rows[] = {8, 16, 24};
-    const size_t end = p->n - p->n / HELD_PART;
-    const size_t first = readings->n - readings->n / HELD_PART;
     double w[MOST_INPUTS];
-    report->n_fit = report->n_held = 0;
-    for (size_t i = 0; i < p->n; i++) {
-        *(i < end ? &report->n_fit : &report->n_held) += p->next[i] != NONE;
+    report->n_fit = 0;
+    for (size_t i = 0; i < p->n_early; i++) {
+        report->n_fit += p->next[i] != NONE;
     }
     if (report->n_fit < ENOUGH) {
         return ti_fail(err, TERN_NO, "edge", TI_NO_OFFSET,
                        "%zu usable readings after warming up; a network needs %d",
                        report->n_fit, ENOUGH);
     }
-    TI_TRY(measure(&report->error_none, &model->settings.config, NULL, readings, first, err));
+    TI_TRY(measure(&report->error_none, &report->n_held, &model->settings.config, NULL,
+                   readings, first, err));
+    if (report->n_held < ENOUGH_HELD) {
+        return ti_fail(err, TERN_NO, "edge", TI_NO_OFFSET,
+                       "%zu usable readings in the last fifth, which measures networks; %d are "
+                       "needed",
+                       report->n_held, ENOUGH_HELD);
+    }
     report->error_net = report->error_none;
     for (size_t t = 0; t < sizeof taps; t++) {
-        regress(w, a, p, end, taps[t]);
+        regress(w, a, p, p->n_early, taps[t]);
         for (size_t r = 0; r < sizeof rows; r++) {
-            TI_TRY(attempt(model, readings, p, w, taps[t], rows[r], end, first, report, err));
+            TI_TRY(attempt(model, readings, p, w, taps[t], rows[r], first, report, err));
         }
     }
     return TERN_OK;
@@ -229,6 +240,7 @@ tern_status ti_fit_network(ti_device_model *model, const ti_fit_series *readings
                            ti_fit_report *report, tern_err *err)
 {
     const size_t n = readings->n ? readings->n : 1;
+    const size_t first = readings->n - readings->n / HELD_PART;
     pairs p = {.features = calloc(n, FEATURES), .next = calloc(n, sizeof *p.next)};
     double *a = calloc((size_t)MOST_INPUTS * MOST_INPUTS, sizeof *a);
     ti_fit_report found = {0};
@@ -237,10 +249,10 @@ tern_status ti_fit_network(ti_device_model *model, const ti_fit_series *readings
         status = ti_fail_nomem(err, "edge", n * (FEATURES + sizeof *p.next), "readings");
     }
     if (status == TERN_OK) {
-        status = collect(&p, &model->settings.config, readings, err);
+        status = collect(&p, &model->settings.config, readings, first, err);
     }
     if (status == TERN_OK) {
-        status = try_all(model, readings, &p, a, &found, err);
+        status = try_all(model, readings, &p, first, a, &found, err);
     }
     free(p.features);
     free(p.next);

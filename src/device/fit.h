@@ -24,7 +24,7 @@ enum { TI_FIT_SERIES_MAX = 1 << 23 };
 /* How well the best network of a fit, and none, said what came: means of the size of errors in
  * mean deviations (each cut at 16), over the held-out readings. */
 typedef struct ti_fit_report {
-    size_t n_fit, n_held; /* pairs that the regression saw, and that measured it */
+    size_t n_fit, n_held; /* readings that the regression was to say, and that measured it */
     double error_none, error_net;
     uint32_t taps, rows; /* of the network that was taken; 0: none */
 } ti_fit_report;
@@ -36,7 +36,8 @@ typedef struct ti_fit_report {
 void ti_fit_settings(struct tern_edge_config *config, const ti_fit_series *readings);
 
 /* Fits a network to model->settings and puts it into the model, whose arena must be empty.
- * Errors: TERN_NO when there are too few usable readings (a thousand after warming up);
+ * Errors: TERN_NO when there are too few usable readings (a thousand after warming up,
+ * and a hundred in the last fifth);
  * TERN_NOMEM. */
 tern_status ti_fit_network(ti_device_model *model, const ti_fit_series *readings,
                            ti_fit_report *report, tern_err *err);

@@ -17,9 +17,6 @@ typedef struct ti_batch_keeper {
 /* --- systemd (systemd.unit(5), systemd.timer(5), systemd.time(7)) ---------------------------
  */
 
-/* "tern-job-7" */
-void ti_systemd_name(char out[TI_JOB_EXTERNAL_MAX + 1], int64_t id);
-
 /* The .service file.  Errors: TERN_USAGE (a path with a newline), TERN_NOMEM. */
 tern_status ti_systemd_service(ti_buf *out, const ti_batch_keeper *keeper, tern_err *err);
 

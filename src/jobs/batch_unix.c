@@ -14,11 +14,6 @@ static tern_status ended(const ti_buf *out, tern_err *err)
 /* --- systemd --------------------------------------------------------------------------------
  */
 
-void ti_systemd_name(char out[TI_JOB_EXTERNAL_MAX + 1], int64_t id)
-{
-    snprintf(out, TI_JOB_EXTERNAL_MAX + 1, "tern-job-%lld", (long long)id);
-}
-
 /* A word of ExecStart=: % and $ stand for other things, quotes and backslashes for themselves
  * only when escaped. */
 static void add_systemd_word(ti_buf *out, const char *word)

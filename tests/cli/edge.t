@@ -19,6 +19,20 @@ $ tern edge run --interval 3600 --scale 1 --json - <day.csv | sed -n 4p
 ! column 'value', times 1; a reading every 3600 s
 ! 7 readings, 3 refused, 0 alarms
 
+# A month, two weeks and a day are so of the interval that is given.
+$ for i in $(seq 0 1343); do echo $((1700000000 + i * 900)),$((100 + i % 7)); done >quarter.csv; echo $((1700000000 + 1344 * 900)),100 >>quarter.csv; tern edge run -q --interval 900 --scale 1 quarter.csv | grep -c warming-up
+> 1344
+
+$ tern edge run -q --interval 900 quarter.csv | grep -c warming-up
+> 1344
+
+$ tern edge run -q --interval 900 --scale 1 --warm-up 10 quarter.csv | grep -c warming-up
+> 10
+
+$ tern edge run -q --interval 1 --scale 1 quarter.csv | wc -l
+> 1346
+! tern: warning: one false alarm in 65535 readings, the most there is, is one in 18 hours
+
 # Another shape is an error that names line and column.
 $ printf '%s\n' 'time,value' '2024-10-27 01:00,100' '2024-10-27 02:00,12x' >bad.csv; tern edge run bad.csv
 ! tern: csv: bad.csv line 3, column 'value': '12x' is no number (at offset 32)
@@ -70,7 +84,11 @@ $ tern edge export house.edge -o firmware --name house
 > firmware/house.c
 
 $ tern edge export house.edge --name 7up
-! tern: edge: '7up' cannot begin identifiers: small letters, digits and _, at most 32
+! tern: edge: '7up' cannot begin identifiers: small letters, digits and _, at most 32, and not tern_edge
+? 2
+
+$ tern edge export house.edge --name tern_edge
+! tern: edge: 'tern_edge' cannot begin identifiers: small letters, digits and _, at most 32, and not tern_edge
 ? 2
 
 $ head -c 100 house.edge >cut.edge; tern edge size cut.edge
@@ -91,6 +109,17 @@ $ tern edge fit --no-network --budget 1000 house.csv --value 2 -o settings.edge
 >~ settings      full scale 15272, smallest deviation */16, 1000 for a false alarm, 336 to warm up, 24 to an event, 24 equal ones
 > network       none was asked for
 
+# A scale of the first rows that does not fit the others makes no model.
+$ for i in $(seq 0 469); do echo $((1700000000 + i * 3600)),$([ $i -lt 70 ] && echo 0.004 || echo $((30 + i % 10))); done >late.csv; tern edge fit --no-network late.csv -o late.edge; ls late.edge
+! tern: edge: 400 of 470 readings, times 1e+06, are beyond the full scale of 16000
+! hint: --scale says what readings are multiplied by
+! ls: cannot access 'late.edge': No such file or directory
+? 2
+
+# A name that is longer than what a model keeps of it is found again.
+$ long=$(printf %075d 7); sed "s/Global_active_power/$long/; s/\$/,1/; 1s/,1\$/,value/" house.csv >long.csv; tern edge fit -q --no-network --value 2 long.csv -o long.edge >/dev/null; tern edge run -q -m long.edge long.csv | sed -n 2p
+> 2006-12-16T17:00:00       1520    0.0000    8.0000  warming-up
+
 # Faults: the same seed, the same places.
 $ tern edge inject house.csv --value 2 --kinds spike,stuck --after 0 --seed 3 -o faulty.csv
 ! tern: inject: 2 faults do not fit into 2016 readings after the first 0: each has 56 days
@@ -105,6 +134,17 @@ $ tern edge inject house.csv --value 2 --kinds stuck --after 0 --seed 3 -o fault
 $ tern edge inject house.csv --value 2 --kinds fire -o faulty.csv
 ! tern: inject: 'fire' is no kind of fault: theft, stuck, phase, drift, spike
 ? 2
+
+# A decimal comma stays one, and 12.345 after 1234,5 is not guessed at.
+$ tr ',.' ';,' <house.csv >comma.csv; tern edge inject comma.csv --value 2 --kinds spike -n 1 --after 0 --seed 3 -o spiked.csv; diff comma.csv spiked.csv | grep -c '^>.*,'; grep -c '[.]' spiked.csv
+> 1
+> 0
+! 1 faults in 2016 readings, labels in spiked.csv.labels.csv
+? 1
+
+$ printf '%s\n' 'time;value' '2024-10-27 01:00;1234,5' '2024-10-27 02:00;12.345' >mixed.csv; tern edge run mixed.csv
+! tern: csv: mixed.csv line 3, column 'value': '12.345' has another decimal mark than values before it (at offset 35)
+? 4
 
 # Signed readings: a log takes each once, in order, by the key that is given.
 $ tern edge run -q --value 2 --records a.rec --key device --device house-7 house.csv >all.txt; tern verify --key device.pub a.rec
@@ -143,6 +183,12 @@ $ tern verify one.rec
 
 $ tern edge run -q --value 2 --records b.rec --key other --device house-7 house.csv >all.txt; tern log append log --readings device.pub b.rec
 ! tern: reading: reading 1: the signature is wrong, or by another key
+? 1
+
+# A file is of one device, and a device has one key.
+$ (head -c 160 a.rec; head -c 320 b.rec | tail -c 160) >forged.rec; tern verify --key device.pub --key other.pub forged.rec
+>~ forged.rec: NOT verified
+>~   signature    no    *
 ? 1
 
 $ tern edge run --records c.rec house.csv

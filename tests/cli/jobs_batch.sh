@@ -88,7 +88,69 @@ submit -- true
 tern cancel 3 2>/dev/null && fault "scancel failed, and tern cancel did not say so"
 is 3 cancelled || fault "job 3, which its owner and Slurm gave up, is $(field 3 state)"
 
-# Whoever counts, each of the two that ran has one receipt.
+# A submission that was killed before sbatch said its number.  A job that ran has ended; one that
+# did not run can be given up once nobody can be handing it over any more.
+cat >bin/sbatch <<'END'
+#!/bin/sh
+kill -9 $PPID
+END
+submit_killed()
+{
+    tern submit --via slurm --for 1s --by 2h -- "$@" >/dev/null 2>&1 && fault "sbatch did not kill it"
+    [ -z "$(field $id external)" ] || fault "job $id is '$(field $id external)' in Slurm"
+}
+id=4
+submit_killed sh -c 'exit 4'
+is 4 planned || fault "job 4 is $(field 4 state) before it began"
+sh queue/4/batch
+is 4 failed || fault "job 4, whose number is not known, is $(field 4 state)"
+[ "$(field 4 exit_code)" = 4 ] || fault "job 4: exit code $(field 4 exit_code)"
+id=5
+submit_killed touch ran
+tern cancel 5 2>/dev/null && fault "what is being handed over was cancelled"
+is 5 planned || fault "job 5 is $(field 5 state), and somebody may be handing it over"
+touch -d '1 hour ago' queue/5/batch
+tern cancel 5 2>/dev/null || fault "job 5 cannot be given up"
+is 5 cancelled || fault "job 5, which was given up, is $(field 5 state)"
+[ ! -e queue/5/spec ] || fault "its command stays"
+sh queue/5/batch 2>/dev/null && fault "what was given up can be run"
+[ ! -e ran ] || fault "job 5 ran"
+id=6
+submit_killed sh -c 'trap "exit 7" TERM; touch runs; while :; do sleep 0.1; done'
+touch -d '1 hour ago' queue/6/batch
+sh queue/6/batch &
+tries=100
+while [ ! -e runs ] && [ $tries -gt 0 ]; do
+    tries=$((tries - 1))
+    sleep 0.1
+done
+is 6 running || fault "job 6 is $(field 6 state), and its command runs"
+tern cancel 6 || fault "job 6 cannot be ended"
+wait
+is 6 cancelled || fault "job 6, which was cancelled, is $(field 6 state)"
+
+# A task that runs again says nothing of the others: one of them failed, for good.
+cat >bin/sbatch <<'END'
+#!/bin/sh
+echo 17
+END
+slurm RUNNING
+submit --restartable --array 5,7 -- sh -c '[ "$SLURM_ARRAY_TASK_ID" = 5 ] || exit 9'
+SLURM_ARRAY_TASK_ID=7 sh queue/7/batch
+SLURM_ARRAY_TASK_ID=5 sh queue/7/batch
+SLURM_ARRAY_TASK_ID=5 SLURM_RESTART_COUNT=1 sh queue/7/batch
+slurm forgot
+is 7 failed || fault "job 7, one task of which failed, is $(field 7 state)"
+[ "$(field 7 exit_code)" = 9 ] || fault "job 7: exit code $(field 7 exit_code)"
+# But one that failed first and then did not is done.
+slurm RUNNING
+submit --restartable --array 5,7 -- sh -c '[ "$SLURM_ARRAY_TASK_ID" = 5 ] || [ -n "$SLURM_RESTART_COUNT" ] || exit 9'
+for task in 5 7; do SLURM_ARRAY_TASK_ID=$task sh queue/8/batch; done
+SLURM_ARRAY_TASK_ID=7 SLURM_RESTART_COUNT=1 sh queue/8/batch
+slurm forgot
+is 8 done || fault "job 8, whose second attempt succeeded, is $(field 8 state)"
+
+# Whoever counts, each of the six that ran has one receipt.
 TERN_LOG=$work/log
 export TERN_LOG
 tern log init -q --lock-store locks log >/dev/null || exit 1
@@ -98,5 +160,5 @@ done
 wait
 tern report >/dev/null || fault "no report"
 n=$(tern log show log --json | sed -n 's/.*"size":\([0-9]*\).*/\1/p')
-[ "$n" = 2 ] || fault "$n receipts of two jobs that ran"
+[ "$n" = 6 ] || fault "$n receipts of six jobs that ran"
 exit $bad

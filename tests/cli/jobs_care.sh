@@ -98,6 +98,21 @@ begin
 within 5 is 1 suspended || fault "job 1 was planned without its variables: $(field 1 state)"
 within 5 is 2 suspended || fault "job 2 was planned without its options: $(field 2 state)"
 
+# The same words in two directories are two grids.
+mkdir a b
+grid a/g.csv 60 3600
+sed 's/,400$/,990/; s/,100$/,700/' a/g.csv >b/g.csv
+for dir in a b; do
+    (cd $dir && TERN_GRID_BASIS=average/life-cycle/location TERN_GRID_FILE=g.csv tern submit \
+        --queue ../two --no-daemon --for 10min --by 2h --zone file:XX -- true >/dev/null 2>&1) || fault "not submitted"
+done
+tern jobd --once --foreground --queue two 2>>said || fault "$(cat said)"
+means=$(tern queue --queue two --json 2>/dev/null | grep -o '"mean_mg_kwh":[0-9]*' | tr '\n' ' ')
+case $means in
+'"mean_mg_kwh":1'?????' "mean_mg_kwh":'[7-9]?????' ') ;;
+*) fault "the grids of two directories: $means" ;;
+esac
+
 # --- a keeper is told when it must go on, and does so by itself ---------------------------------
 
 keeper=$(sed -n 's/.*"keeper":{"pid":\([0-9]*\).*/\1/p' queue/1/status.1)
@@ -116,6 +131,16 @@ ticks=$(wc -l <queue/3/out)
 within 5 grep -qs '"suspended":false' queue/3/status.1 || fault "job 3 stays suspended past its time"
 sleep 0.3
 [ "$(wc -l <queue/3/out)" -gt "$ticks" ] || fault "job 3 did not go on"
+# One that was told to end is not suspended while it does.
+tern submit --queue told --no-daemon --for 1s --by 1h \
+    --shell 'trap "sleep 1; touch cleaned; exit 0" TERM; touch begun; while :; do sleep 0.05; done' >/dev/null 2>&1
+tern jobd --queue told --keep 1 2>>said &
+told=$!
+within 5 test -e begun || fault "the job that is told to end does not run"
+kill -TERM $told
+kill -TSTP $told
+within 5 test -e cleaned || fault "what was told to end was suspended"
+wait $told
 touch here/stop stop
 wait $keeper
 for id in 1 2; do # woken by hand: no daemon is there

@@ -242,30 +242,51 @@ grid 3600
 tern submit --via systemd --for 10min --by 2h --zone file:XX -- touch 'by timer' >answer 2>warning || fault "$(cat warning)"
 units=.config/systemd/user
 id=11
-grep -q 'tern-job-11' answer || fault "$(cat answer)"
+# A name of this queue's own: each queue counts from 1.
+hex=$(printf %s "$(cd queue && pwd -P)" | sha256sum | cut -c1-8)
+unit=tern-job-$hex-$id
+grep -q "$unit" answer || fault "$(cat answer)"
 grep -q 'does not wake' warning || fault "no word of waking"
 for line in Persistent=true AccuracySec=1s; do
-    grep -qx $line $units/tern-job-$id.timer || fault "no $line"
+    grep -qx $line $units/$unit.timer || fault "no $line"
 done
-at=$(sed -n 's/^OnCalendar=//p' $units/tern-job-$id.timer)
+at=$(sed -n 's/^OnCalendar=//p' $units/$unit.timer)
 planned=$(field $id start)
 [ "$(date -u -d "$at" +%Y-%m-%dT%H:%M:%SZ)" = "$planned" ] || fault "$at is not $planned"
 if command -v systemd-analyze >/dev/null; then
-    ! systemd-analyze verify --user --man=no "$PWD/$units/tern-job-$id.timer" 2>&1 |
+    ! systemd-analyze verify --user --man=no "$PWD/$units/$unit.timer" 2>&1 |
         grep "tern-job" || fault "systemd does not take the units"
     systemd-analyze calendar "$at" >/dev/null || fault "systemd does not take '$at'"
 else
     echo "SKIPPED a part: systemd-analyze is not there"
 fi
-sed -n 's/^ExecStart=//p' $units/tern-job-$id.service | tr -d '"' >start
+sed -n 's/^ExecStart=//p' $units/$unit.service | tr -d '"' >start
 sh ./start || fault "the unit's command fails"
 is $id done || fault "job $id is $(field $id state)"
 [ -e 'by timer' ] || fault "job $id did not run"
-[ ! -e $units/tern-job-$id.timer ] || fault "the timer stays"
+[ ! -e $units/$unit.timer ] || fault "the timer stays"
+[ "$(tail -n 2 called | tr '\n' ' ')" = "--user --quiet --now disable $unit.timer --user --quiet daemon-reload " ] ||
+    fault "systemd keeps the timer: $(tail -n 2 called)"
 tern submit --via systemd --for 10min --by 2h --zone file:XX -- true >/dev/null 2>&1
 tern cancel 12 || fault "the timer was not cancelled"
 is 12 cancelled || fault "job 12 is $(field 12 state)"
-grep -q 'stop tern-job-12.service' called || fault "$(cat called)"
+grep -q "stop tern-job-$hex-12.service" called || fault "$(cat called)"
+
+for queue in qa qb; do
+    tern submit --queue $queue --via systemd --for 10min --by 2h --zone file:XX -- echo $queue >answer 2>&1 ||
+        fault "$(cat answer)"
+done
+for queue in qa qb; do
+    hex=$(printf %s "$(cd $queue && pwd -P)" | sha256sum | cut -c1-8)
+    grep -q "$work/$queue" $units/tern-job-$hex-1.service || fault "the unit of $queue is not its own"
+done
+tern cancel --queue qb 1 || fault "job 1 of qb was not cancelled"
+[ "$(ls $units | wc -l)" = 2 ] || fault "the units of qa went with those of qb: $(ls $units)"
+echo 'of somebody else' >$units/tern-job-$hex-2.service
+tern submit --queue qb --via systemd --for 10min --by 2h --zone file:XX -- true >answer 2>&1 &&
+    fault "a unit was overwritten"
+grep -q "already" answer || fault "$(cat answer)"
+grep -q 'of somebody else' $units/tern-job-$hex-2.service || fault "the unit is another one"
 
 # --- Windows ------------------------------------------------------------------------------------
 

@@ -228,6 +228,11 @@ static void wrong_tables(void **state)
          {0},
          TERN_CORRUPT,
          "t.csv line 3, column 'value': '1x' is no number"},
+        {"time;value\n2010-07-02 00:00;1234,5\n2010-07-02 01:00;12.345\n",
+         {0},
+         TERN_CORRUPT,
+         "t.csv line 3, column 'value': '12.345' has another decimal mark than values before "
+         "it"},
         {"time,value\n2010-07-02 00:00,1\nyesterday,1\n",
          {0},
          TERN_CORRUPT,
@@ -375,6 +380,34 @@ static void fits(void **state)
     ti_settings_default(&m.settings);
     assert_int_equal(ti_fit_network(&m, &few, &report, NULL), TERN_NO);
     assert_null(ti_device_model_net(&m));
+    ti_device_model_free(&m);
+}
+
+/* With readings that are refused, too, no regression sees the last fifth of the rows. */
+static void holds_out(void **state)
+{
+    enum { FIRST = HOURS - HOURS / 5, BEGIN = 100, END = 800 };
+    ti_fit_series r;
+    ti_fit_report report;
+    ti_device_model m = {0};
+    (void)state;
+    make_series(&r, times, values);
+    for (size_t i = BEGIN; i < END; i++) {
+        values[i] = TERN_EDGE_MISSING;
+    }
+    ti_settings_default(&m.settings);
+    assert_int_equal(ti_fit_network(&m, &r, &report, NULL), TERN_OK);
+    assert_int_equal(report.n_held, HOURS - FIRST);
+    const size_t seen = FIRST - (END - BEGIN);
+    assert_true(report.n_fit <= seen - m.settings.config.warm_up);
+    ti_device_model_free(&m);
+    /* Nothing to measure with: no figures of nothing. */
+    for (size_t i = FIRST; i < HOURS; i++) {
+        values[i] = TERN_EDGE_MISSING;
+    }
+    m = (ti_device_model){0};
+    ti_settings_default(&m.settings);
+    assert_int_equal(ti_fit_network(&m, &r, &report, NULL), TERN_NO);
     ti_device_model_free(&m);
 }
 
@@ -581,6 +614,7 @@ int main(void)
         cmocka_unit_test(cut_tables),
         cmocka_unit_test(tables_without_memory),
         cmocka_unit_test(fits),
+        cmocka_unit_test(holds_out),
         cmocka_unit_test(model_files),
         cmocka_unit_test(records),
         cmocka_unit_test(wrong_records),
