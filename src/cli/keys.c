@@ -35,7 +35,11 @@ static void check_name(const char *line, size_t len, unsigned number)
         "TERN_WATTTIME_URL", "TERN_WATTTIME_USER",       "TERN_WATTTIME_PASSWORD",
         "TERN_ENTSOE_URL",   "TERN_ENTSOE_KEY",          "TERN_CARBON_AWARE_SDK_URL",
         "TERN_GRID_FILE",    "TERN_GRID_SOURCE",         "TERN_GRID_BASIS",
+        "TERN_SERVE_TOKEN",
     };
+    if (len < 5 || memcmp(line, "TERN_", 5) != 0) {
+        return; /* an upstream's: its name is the user's choice */
+    }
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (strlen(names[i]) == len && memcmp(names[i], line, len) == 0) {
             return;

@@ -172,26 +172,34 @@ bool ti_no_such_model(ti_refusal *why, const char *said, const ti_served *served
     return false;
 }
 
+bool ti_api_understand(ti_api *api, ti_ask_kind kind, ti_str text, bool any, ti_arena *arena,
+                       ti_ask *ask, ti_served *served, ti_refusal *why)
+{
+    tern_err err = {0};
+    if (!ti_ask_read(ask, arena, kind, text.data, text.len, why)) {
+        return false;
+    }
+    tern_status status = ti_api_look(api, served, &err);
+    if (status != TERN_OK) {
+        ti_refusal_of(why, status == TERN_NOMEM ? status : TERN_UNAVAILABLE, &err);
+        return false;
+    }
+    return any || ti_is_served(api, served, ask->model) ||
+           ti_no_such_model(why, ask->model, served);
+}
+
 bool ti_api_read(ti_api *api, ti_ask_kind kind, const ti_web_request *request,
                  ti_web_reply *reply, ti_arena *arena, ti_ask *ask, ti_served *served)
 {
     ti_refusal why = {0};
-    tern_err err = {0};
     /* A copy: some of it is looked at when the request may have gone. */
-    char *text = ti_arena_strndup(arena, request->body.data, request->body.len);
-    bool good = text != NULL;
+    ti_str text = {ti_arena_strndup(arena, request->body.data, request->body.len),
+                   request->body.len};
+    bool good = text.data != NULL;
     if (!good) {
         ti_refusal_of(&why, TERN_NOMEM, NULL);
     }
-    good = good && ti_ask_read(ask, arena, kind, text, request->body.len, &why);
-    tern_status status = good ? ti_api_look(api, served, &err) : TERN_OK;
-    if (good && status != TERN_OK) {
-        ti_refusal_of(&why, status == TERN_NOMEM ? status : TERN_UNAVAILABLE, &err);
-        good = false;
-    }
-    if (good && !ti_is_served(api, served, ask->model)) {
-        good = ti_no_such_model(&why, ask->model, served);
-    }
+    good = good && ti_api_understand(api, kind, text, false, arena, ask, served, &why);
     if (!good) {
         ti_api_refuse(api, kind, reply, &why);
     }
