@@ -154,7 +154,7 @@ static bool go_on(ti_routed *r)
         if ((local && r->local_tried) || !ti_router_take(r->router, to)) {
             continue;
         }
-        if (r->attempts > 0 && !ti_router_recharge(r, to)) {
+        if ((r->at > 0 || r->attempts > 0) && !ti_router_recharge(r, to)) {
             ti_router_report(r->router, to, TI_OUTCOME_NONE);
             continue;
         }

@@ -2,6 +2,7 @@
 /* Decisions, the budget, breakers: what all routed requests share. */
 #include "serve/router.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -29,6 +30,8 @@ void ti_router_report(ti_router *router, uint32_t to, ti_outcome outcome)
     const ti_breaker_policy policy = TI_BREAKER_DEFAULT;
     pthread_mutex_lock(&router->mutex);
     ti_breaker *b = &router->breakers[to];
+    router->answered[to] += outcome == TI_OUTCOME_GOOD;
+    router->failed[to] += outcome == TI_OUTCOME_BAD;
     if (outcome == TI_OUTCOME_GOOD) {
         ti_breaker_succeeded(b);
     } else if (outcome == TI_OUTCOME_BAD) {
@@ -140,6 +143,45 @@ bool ti_router_row(ti_route_row *out, const ti_routed *r, uint32_t to, uint64_t 
     }
     *out = route.rows[0];
     return true;
+}
+
+/* --- figures --------------------------------------------------------------------------------
+ */
+
+static void add_counter(ti_buf *out, const ti_upstreams *list, const char *name,
+                        const char *help, const uint64_t *values)
+{
+    ti_buf_addf(out, "# HELP %s %s\n# TYPE %s counter\n", name, help, name);
+    for (size_t i = 0; i < list->n; i++) {
+        ti_buf_addf(out, "%s{to=\"", name);
+        for (const char *c = list->items[i].name; *c; c++) { /* printable ASCII */
+            ti_buf_adds(out, *c == '"' || *c == '\\' ? "\\" : "");
+            ti_buf_addc(out, *c);
+        }
+        ti_buf_addf(out, "\"} %" PRIu64 "\n", values[i]);
+    }
+}
+
+void ti_router_metrics(ti_buf *out, ti_router *router)
+{
+    const ti_upstreams *list = router->opts.upstreams;
+    uint64_t used;
+    int64_t renews;
+    pthread_mutex_lock(&router->mutex);
+    add_counter(out, list, "tern_route_answers_total", "Chats that somebody answered.",
+                router->answered);
+    add_counter(out, list, "tern_route_failures_total", "Attempts that came to nothing.",
+                router->failed);
+    pthread_mutex_unlock(&router->mutex);
+    if (router->ration) {
+        ti_ration_look(router->ration, now_s(), &used, &renews);
+        ti_buf_addf(
+            out,
+            "# HELP tern_route_budget_used_micrograms What today's budget was charged.\n"
+            "# TYPE tern_route_budget_used_micrograms gauge\n"
+            "tern_route_budget_used_micrograms %" PRIu64 "\n",
+            used);
+    }
 }
 
 /* --- beginning and end ----------------------------------------------------------------------

@@ -14,6 +14,7 @@
 #ifndef TI_SERVE_ROUTER_H
 #define TI_SERVE_ROUTER_H
 
+#include "base/buf.h"
 #include "model/thin.h"
 #include "serve/upstreams.h"
 
@@ -45,6 +46,9 @@ tern_status ti_router_open(ti_router **out, const ti_router_opts *opts, tern_err
 
 /* Who may answer, for lists of models. */
 const ti_upstreams *ti_router_upstreams(const ti_router *router);
+
+/* Appends counters for Prometheus. */
+void ti_router_metrics(ti_buf *out, ti_router *router);
 
 /* From now on nobody is asked any more; waits until all upstreams were left alone. */
 void ti_router_stop(ti_router *router);

@@ -20,6 +20,7 @@ struct ti_router {
     ti_ration *ration;     /* NULL: no budget */
     pthread_mutex_t mutex; /* of all below; held while a decision is made and charged */
     ti_breaker breakers[TI_ROUTE_MAX];
+    uint64_t answered[TI_ROUTE_MAX], failed[TI_ROUTE_MAX]; /* attempts */
     uint32_t retries;
     bool stopping;
 };

@@ -194,6 +194,9 @@ static void metrics(void *user, const ti_web_request *request, ti_web_reply *rep
     pthread_mutex_unlock(&api->mutex);
     ti_metrics_render(&text, &all, &stats, &served, api->opts.energy ? &total : NULL,
                       api->opts.energy ? ti_energy_of(api->opts.energy) : NULL);
+    if (api->opts.router) {
+        ti_router_metrics(&text, api->opts.router);
+    }
     ti_web_reply_head(reply, 200, "text/plain; version=0.0.4; charset=utf-8");
     ti_web_reply_body(reply, &text);
 }

@@ -275,6 +275,9 @@ good_answers(server)
 bad_answers(server)
 decisions(server)
 leaving(server)
+metrics = server.ask("/metrics")[2]
+check("figures", 'tern_route_failures_total{to="hang"} 1\n' in metrics and
+      'tern_route_answers_total{to="flaky"} 1\n' in metrics, metrics[-3000:])
 check("it ends", server.kill(signal.SIGTERM) == 128 + signal.SIGTERM)
 budget()
 log = open("err").read()
