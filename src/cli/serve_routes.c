@@ -157,6 +157,17 @@ static tern_status place_budget(ti_serve_routes *s, tern_err *err)
     return ti_place_path(&s->budget_path, TI_PLACE_DATA, "budget.json", err);
 }
 
+/* Signals are for the thread of the web server: this one is deaf to them. */
+static bool start_deaf(pthread_t *thread, void *(*run)(void *), void *user)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before); /* the thread inherits it */
+    bool good = pthread_create(thread, NULL, run, user) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return good;
+}
+
 static tern_status start(ti_serve_routes *s, tern_err *err)
 {
     if (pthread_mutex_init(&s->mutex, NULL) != 0 || pthread_cond_init(&s->wake, NULL) != 0) {
@@ -164,7 +175,7 @@ static tern_status start(ti_serve_routes *s, tern_err *err)
     }
     s->has_locks = true;
     TI_TRY(ask_grids(s, err));
-    s->has_thread = pthread_create(&s->thread, NULL, keep_asking, s) == 0;
+    s->has_thread = start_deaf(&s->thread, keep_asking, s);
     return s->has_thread ? TERN_OK
                          : ti_fail(err, TERN_UNAVAILABLE, "routing", TI_NO_OFFSET,
                                    "a thread cannot be started");

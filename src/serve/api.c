@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "serve/api.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -230,6 +231,17 @@ static void *finish_all(void *user)
     return NULL;
 }
 
+/* Signals are for the thread of the web server: this one is deaf to them. */
+static bool start_deaf(pthread_t *thread, void *(*run)(void *), void *user)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before); /* the thread inherits it */
+    bool good = pthread_create(thread, NULL, run, user) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return good;
+}
+
 static bool make_locks(ti_api *api)
 {
     if (pthread_mutex_init(&api->mutex, NULL) != 0) {
@@ -269,7 +281,7 @@ tern_status ti_api_open(ti_api **out, const ti_api_opts *opts, tern_err *err)
         free(api);
         return ti_fail_nomem(err, "serve", sizeof *api, "locks");
     }
-    if (pthread_create(&api->finisher, NULL, finish_all, api) != 0) {
+    if (!start_deaf(&api->finisher, finish_all, api)) {
         free_locks(api);
         free(api);
         return ti_fail(err, TERN_UNAVAILABLE, "serve", TI_NO_OFFSET,

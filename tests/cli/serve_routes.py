@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`tern serve --routes` with upstreams that answer, and with others that hang, lie, close, and
 say nonsense; for serve_routes.sh, in whose folder it works."""
+import atexit
 import http.client
 import json
 import os
@@ -69,6 +70,7 @@ class Tern:
         self.p = subprocess.Popen(["tern", "serve", "-p", "0", "--threads", "1", "--no-receipt",
                                    "--routes", "routes.json", "--log", "requests"],
                                   stdout=subprocess.PIPE, stderr=self.err)
+        atexit.register(self.p.kill)
         line = self.p.stdout.readline().decode()
         if not line.startswith("serving "):
             print("the server did not start", open("err").read())
