@@ -79,14 +79,14 @@ typedef struct ti_relay_cost {
     ti_relay_tokens tokens;
 } ti_relay_cost;
 
-/* Appends an object of an answer for the client: as it came, without members of ours.
- *   cost   adds "energy", "carbon" and "receipt" (null: nobody here saw it computed); or NULL
- *   usage  what happens to "usage": as it came, left out, or as counted */
+/* What happens to "usage": as it came, left out, or as counted. */
 typedef enum ti_relay_usage {
     TI_RELAY_USAGE_KEEP = 0,
     TI_RELAY_USAGE_DROP,
     TI_RELAY_USAGE_COUNTED
 } ti_relay_usage;
+/* Appends an object of an answer for the client: as it came, without members of ours.
+ *   cost  adds "energy", "carbon" and "receipt" (null: nobody here saw it computed); or NULL */
 void ti_relay_write(ti_buf *out, const ti_relay_piece *piece, ti_relay_usage usage,
                     const ti_relay_cost *cost);
 

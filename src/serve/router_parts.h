@@ -77,9 +77,12 @@ void ti_router_settle(ti_routed *r, uint64_t answer_ug);
 bool ti_router_row(ti_route_row *out, const ti_routed *r, uint32_t to, uint64_t in_tokens,
                    uint64_t out_tokens);
 
-/* The breaker of candidate `to`. */
-bool ti_router_take(ti_router *router, uint32_t to);
 typedef enum ti_outcome { TI_OUTCOME_GOOD = 0, TI_OUTCOME_BAD, TI_OUTCOME_NONE } ti_outcome;
+
+/* Whether candidate `to` may be asked, as its breaker says; who got true must report. */
+bool ti_router_take(ti_router *router, uint32_t to);
+
+/* What became of it. */
 void ti_router_report(ti_router *router, uint32_t to, ti_outcome outcome);
 
 /* True when the budget of retries has one more. */
