@@ -85,6 +85,7 @@ typedef enum ti_relay_usage {
     TI_RELAY_USAGE_DROP,
     TI_RELAY_USAGE_COUNTED
 } ti_relay_usage;
+
 /* Appends an object of an answer for the client: as it came, without members of ours.
  *   cost  adds "energy", "carbon" and "receipt" (null: nobody here saw it computed); or NULL */
 void ti_relay_write(ti_buf *out, const ti_relay_piece *piece, ti_relay_usage usage,
