@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "carbon/units.h"
 #include "cli/cmd.h"
@@ -14,6 +13,7 @@
 #include "cli/out.h"
 #include "cli/route.h"
 #include "cli/shipped.h"
+#include "serve/ration.h"
 
 enum {
     BYTES_A_TOKEN = 4, /* of an estimate; English prose has about that with 32,000 tokens */
@@ -136,22 +136,10 @@ static tern_status read_input(ti_buf *text, tern_err *err)
 static tern_status classify(ti_route_asked *a, const char *text, size_t len,
                             const route_args *args, tern_err *err)
 {
-    char *shipped = NULL;
     if (len == 0) {
         return ti_fail(err, TERN_USAGE, "route", TI_NO_OFFSET, "the text is empty");
     }
-    if (!args->classifier) {
-        TI_TRY(ti_shipped_path(&shipped, "tern-thin.gguf", err));
-        if (!shipped) {
-            ti_hint("--classifier FILE names it");
-            return ti_fail(err, TERN_UNAVAILABLE, "route", TI_NO_OFFSET,
-                           "tern-thin.gguf is not beside this program");
-        }
-    }
-    tern_status status =
-        ti_thin_open(&a->thin, args->classifier ? args->classifier : shipped, err);
-    free(shipped);
-    TI_TRY(status);
+    TI_TRY(ti_classifier_open(&a->thin, args->classifier, err));
     ti_thin_ask(&a->answer, &a->thin, text, len);
     a->bytes = len;
     a->counted = args->in_tokens > 0;
@@ -299,21 +287,6 @@ static tern_status ask_grids(ti_route_asked *a, const route_args *args, tern_err
 
 /* --- when --------------------------------------------------------------------------------- */
 
-/* The next midnight of the local clock. */
-static int64_t next_day(int64_t now_s)
-{
-    time_t now = (time_t)now_s;
-    struct tm t;
-    if (!localtime_r(&now, &t)) {
-        return now_s;
-    }
-    t.tm_mday++;
-    t.tm_hour = t.tm_min = t.tm_sec = 0;
-    t.tm_isdst = -1;
-    time_t then = mktime(&t);
-    return then > now ? (int64_t)then : now_s;
-}
-
 static tern_status read_times(ti_route_asked *a, const route_args *args, tern_err *err)
 {
     ti_route_request *r = &a->request;
@@ -328,7 +301,7 @@ static tern_status read_times(ti_route_asked *a, const route_args *args, tern_er
 static tern_status read_budget(ti_route_asked *a, const route_args *args, tern_err *err)
 {
     ti_route_budget *b = &a->policy.budget;
-    b->renews_s = next_day(a->request.now_s);
+    b->renews_s = ti_next_day_s(a->request.now_s);
     if (!args->used) {
         return TERN_OK;
     }

@@ -9,6 +9,7 @@
 #include "cli/metering.h"
 #include "cli/out.h"
 #include "cli/serve_port.h"
+#include "cli/serve_routes.h"
 #include "cli/serving.h"
 
 enum { LOG_OFF, LOG_REQUESTS, LOG_PROMPTS };
@@ -20,6 +21,7 @@ typedef struct serve_args {
     const char *listen, *hosts, *origins;
     uint32_t port, slots, queue, kv_mb, unload_s, connections, log;
     ti_opt_list aliases;
+    const char *routes, *classifier;
 } serve_args;
 
 static const serve_args defaults = {
@@ -99,6 +101,23 @@ static const ti_opt opts[] = {
      .min = 1,
      .max = 65536,
      .offset = offsetof(serve_args, connections)},
+    {.type = TI_OPT_HEADING, .help = "Chats that others may answer"},
+    {.type = TI_OPT_STR,
+     .name = "routes",
+     .metavar = "FILE",
+     .help =
+         "who may answer chats, and the policy: JSON, schema tern.routing/1, as 'tern route' "
+         "has it",
+     .fallback = "this machine answers everything",
+     .words = TI_WORDS_FILE,
+     .offset = offsetof(serve_args, routes)},
+    {.type = TI_OPT_STR,
+     .name = "classifier",
+     .metavar = "FILE",
+     .help = "with --routes: the network that tells thin tasks from thick ones",
+     .fallback = "tern-thin.gguf, which comes with tern",
+     .words = TI_WORDS_FILE,
+     .offset = offsetof(serve_args, classifier)},
     {.type = TI_OPT_HEADING, .help = "Receipts"},
     TI_OPT_NO_RECEIPT(serve_args, receipt),
     {.type = TI_OPT_FLAG,
@@ -118,6 +137,7 @@ typedef struct server {
     ti_serve_port port;
     bool has_port;
     ti_keys keys;
+    ti_serve_routes routes;
     ti_energy *energy;
     ti_serve_engine *engine;
     ti_api *api;
@@ -170,12 +190,22 @@ static tern_status open_api(server *s, tern_err *err)
         .token = ti_keys_get(&s->keys, "TERN_SERVE_TOKEN"),
         .aliases = a->aliases.items,
         .n_aliases = a->aliases.n,
+        .router = s->routes.router,
         .log_prompts = a->log == LOG_PROMPTS,
         .session = {.n_ctx = a->session.ctx,
                     .threads = a->model.threads,
                     .kv = (tern_kv_type)a->session.kv},
     };
     return ti_api_open(&s->api, &api, err);
+}
+
+static tern_status open_routes(server *s, tern_err *err)
+{
+    const ti_serve_routes_args args = {.file = s->args->routes,
+                                       .classifier = s->args->classifier,
+                                       .zone = s->args->receipt.zone,
+                                       .model_path = s->port.path};
+    return s->args->routes ? ti_serve_routes_open(&s->routes, &args, &s->keys, err) : TERN_OK;
 }
 
 static tern_status open_all(server *s, tern_err *err)
@@ -187,6 +217,7 @@ static tern_status open_all(server *s, tern_err *err)
     open_energy(s);
     TI_TRY(open_engine(s, err));
     TI_TRY(ti_serve_port_look(&s->port, s->engine, err));
+    TI_TRY(open_routes(s, err));
     return open_api(s, err);
 }
 
@@ -231,11 +262,13 @@ static tern_status run(const void *values, const ti_operands *given, tern_err *e
     if (status == TERN_OK) {
         status = serve(&s, err);
     }
+    ti_router_stop(s.routes.router);
     if (s.engine) {
         ti_serve_end(s.engine);
     }
     ti_api_close(s.api); /* it still asks the engine, for receipts */
     ti_serve_close(s.engine);
+    ti_serve_routes_close(&s.routes);
     ti_energy_close(s.energy);
     if (s.has_port) {
         ti_serve_port_close(&s.port);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "cli/out.h"
 
 /* Relative to the program's folder. */
 static const char *const folders[] = {"../share/tern/models", "models"};
@@ -42,4 +43,21 @@ tern_status ti_shipped_path(char **out, const char *file, tern_err *err)
     }
     *out = NULL;
     return TERN_OK;
+}
+
+tern_status ti_classifier_open(ti_thin *out, const char *path, tern_err *err)
+{
+    char *shipped = NULL;
+    if (path) {
+        return ti_thin_open(out, path, err);
+    }
+    TI_TRY(ti_shipped_path(&shipped, "tern-thin.gguf", err));
+    if (!shipped) {
+        ti_hint("--classifier FILE names it");
+        return ti_fail(err, TERN_UNAVAILABLE, "route", TI_NO_OFFSET,
+                       "tern-thin.gguf is not beside this program");
+    }
+    tern_status status = ti_thin_open(out, shipped, err);
+    free(shipped);
+    return status;
 }

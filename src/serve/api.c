@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "serve/api.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -200,21 +201,28 @@ bool ti_no_such_model(ti_refusal *why, const char *said, const ti_served *served
     return false;
 }
 
+bool ti_api_understand(ti_api *api, ti_ask_kind kind, ti_str text, bool any, ti_arena *arena,
+                       ti_ask *ask, ti_served *served, ti_refusal *why)
+{
+    tern_err err = {0};
+    if (!ti_ask_read(ask, arena, kind, text.data, text.len, why)) {
+        return false;
+    }
+    tern_status status = ti_api_look(api, served, &err);
+    if (status != TERN_OK) {
+        ti_refusal_of(why, status == TERN_NOMEM ? status : TERN_UNAVAILABLE, &err);
+        return false;
+    }
+    return any || ti_is_served(api, served, ask->model) ||
+           ti_no_such_model(why, ask->model, served);
+}
+
 bool ti_api_read(ti_api *api, ti_ask_kind kind, const ti_web_request *request,
                  ti_web_reply *reply, ti_arena *arena, ti_ask *ask, ti_served *served)
 {
     ti_refusal why = {0};
-    tern_err err = {0};
-    bool good = ti_ask_read(ask, arena, kind, request->body.data ? request->body.data : "",
-                            request->body.len, &why);
-    tern_status status = good ? ti_api_look(api, served, &err) : TERN_OK;
-    if (good && status != TERN_OK) {
-        ti_refusal_of(&why, status == TERN_NOMEM ? status : TERN_UNAVAILABLE, &err);
-        good = false;
-    }
-    if (good && !ti_is_served(api, served, ask->model)) {
-        good = ti_no_such_model(&why, ask->model, served);
-    }
+    ti_str text = {request->body.data ? request->body.data : "", request->body.len};
+    bool good = ti_api_understand(api, kind, text, false, arena, ask, served, &why);
     if (!good) {
         ti_api_refuse(api, kind, reply, &why);
     }
@@ -243,6 +251,17 @@ static void *finish_all(void *user)
     }
     pthread_mutex_unlock(&api->mutex);
     return NULL;
+}
+
+/* Signals are for the thread of the web server: this one is deaf to them. */
+static bool start_deaf(pthread_t *thread, void *(*run)(void *), void *user)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before); /* the thread inherits it */
+    bool good = pthread_create(thread, NULL, run, user) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return good;
 }
 
 static bool make_locks(ti_api *api)
@@ -284,7 +303,7 @@ tern_status ti_api_open(ti_api **out, const ti_api_opts *opts, tern_err *err)
         free(api);
         return ti_fail_nomem(err, "serve", sizeof *api, "locks");
     }
-    if (pthread_create(&api->finisher, NULL, finish_all, api) != 0) {
+    if (!start_deaf(&api->finisher, finish_all, api)) {
         free_locks(api);
         free(api);
         return ti_fail(err, TERN_UNAVAILABLE, "serve", TI_NO_OFFSET,

@@ -7,6 +7,7 @@
  *     web = {.routes = ti_api_routes, .user = api, .admit = ti_api_admit,
  *            .error = ti_api_error, ...}          and serve
  *     ti_serve_end(engine), ti_api_close(api), ti_serve_close(engine), in this order
+ *     (with a router: its stop before, its close after these)
  *
  * THREADS.  Handlers run in the threads of the web server; text is sent by the engine's; what
  * comes at the end of an answer (receipt, grams, the last bytes) is done by a thread of its
@@ -67,6 +68,7 @@ typedef struct ti_api_opts {
     const char *token;          /* that a client must bear; NULL = none */
     const char *const *aliases; /* [n_aliases] other names of the model; "*" = any name */
     size_t n_aliases;
+    struct ti_router *router;  /* of chats; NULL: everything is answered here */
     bool log_prompts;          /* prompts and answers go to port.note too */
     tern_session_opts session; /* of embeddings */
 } ti_api_opts;

@@ -10,6 +10,7 @@
 #include "serve/metrics.h"
 
 typedef struct ti_call ti_call;
+typedef struct ti_routed ti_routed;
 
 struct ti_api {
     ti_api_opts opts;
@@ -32,6 +33,19 @@ void ti_call_start(ti_api *api, ti_ask_kind kind, const ti_web_request *request,
 /* Sends the rest of a call, and frees it: the finisher's work.  finish.c */
 void ti_call_finish(ti_call *call);
 
+/* Answers a chat where a router says.  routed.c */
+void ti_routed_start(ti_api *api, const ti_web_request *request, ti_web_reply *reply);
+
+/* The finisher's work on a call that is routed: true when it has gone on or was ended, false
+ * when this machine has answered it, and ti_call_finish() does the rest. */
+bool ti_routed_finish(ti_call *call);
+
+/* What this machine's answer took. */
+void ti_routed_account(ti_call *call, const ti_cost *cost);
+
+/* Frees it.  NULL is allowed. */
+void ti_routed_free(ti_routed *routed);
+
 /* Answers a request for embeddings, in the thread that asks.  embeddings.c */
 void ti_embeddings(ti_api *api, ti_ask_kind kind, const ti_web_request *request,
                    ti_web_reply *reply);
@@ -50,6 +64,11 @@ void ti_api_send(ti_web_reply *reply, ti_buf *json);
 /* Reads a body and checks the model's name; *served is the model.  False: it was refused. */
 bool ti_api_read(ti_api *api, ti_ask_kind kind, const ti_web_request *request,
                  ti_web_reply *reply, ti_arena *arena, ti_ask *ask, ti_served *served);
+
+/* The same without an answer: reads a text, of which nothing is kept, and looks at
+ * the model; `any` lets it have any name. */
+bool ti_api_understand(ti_api *api, ti_ask_kind kind, ti_str text, bool any, ti_arena *arena,
+                       ti_ask *ask, ti_served *served, ti_refusal *why);
 
 extern const char ti_json_type[]; /* application/json */
 
@@ -110,7 +129,27 @@ struct ti_call {
     ti_refusal why;            /* http 0: none */
     struct tern_grammar *form; /* NULL: any text */
     ti_buf piece;              /* scratch of the engine's thread */
+    ti_routed *routed;         /* NULL: it is not */
+    const char *route;         /* the value of x-tern-route; NULL: it has none */
 };
+
+/* An empty one with its name.  NULL when there is no memory. */
+ti_call *ti_call_new(ti_api *api, ti_ask_kind kind, ti_web_reply *reply);
+
+/* Makes a call whose ask and served are there ready for the engine.  False: it was refused. */
+bool ti_call_prepare(ti_call *call, ti_refusal *why);
+
+/* Hands it to the engine; its reply was kept.  It may be gone at once. */
+void ti_call_submit(ti_call *call);
+
+/* Hands a call that has ended to the finisher. */
+void ti_call_ended(ti_call *call);
+
+/* Begins the answer as a stream. */
+void ti_call_begin_stream(ti_call *call);
+
+/* Sends call->why, as the state of the answer allows it. */
+void ti_call_send_error(ti_call *call);
 
 /* What all pieces of an answer have in common. */
 ti_told ti_call_told(const ti_call *call);

@@ -42,13 +42,9 @@ static void fail_memory(ti_call *c)
     fail_call(c, &why);
 }
 
-/* One part less; the last one hands the call to the finisher. */
-static void end_part(ti_call *c)
+void ti_call_ended(ti_call *c)
 {
     ti_api *api = c->api;
-    if (atomic_fetch_sub(&c->pending, 1) != 1) {
-        return;
-    }
     pthread_mutex_lock(&api->mutex);
     c->next = NULL;
     if (api->last) {
@@ -61,7 +57,15 @@ static void end_part(ti_call *c)
     pthread_mutex_unlock(&api->mutex);
 }
 
-static void begin_stream(ti_call *c)
+/* One part less; the last one hands the call to the finisher. */
+static void end_part(ti_call *c)
+{
+    if (atomic_fetch_sub(&c->pending, 1) == 1) {
+        ti_call_ended(c);
+    }
+}
+
+void ti_call_begin_stream(ti_call *c)
 {
     c->begun = true;
     ti_web_reply_head(c->reply, 200,
@@ -69,6 +73,9 @@ static void begin_stream(ti_call *c)
                                                    : "application/x-ndjson");
     ti_web_reply_header(c->reply, "X-Request-Id", c->id);
     ti_web_reply_header(c->reply, "X-Accel-Buffering", "no"); /* proxies should not wait */
+    if (c->route) {
+        ti_web_reply_header(c->reply, "X-Tern-Route", c->route);
+    }
 }
 
 /* Sends a piece of a stream; false when nobody takes it. */
@@ -77,7 +84,7 @@ static bool send_piece(ti_call *c, uint32_t index, ti_str text)
     ti_told told = ti_call_told(c);
     bool first = !c->begun_choice[index];
     if (!c->begun) {
-        begin_stream(c);
+        ti_call_begin_stream(c);
     }
     c->begun_choice[index] = true;
     ti_buf_clear(&c->piece);
@@ -195,6 +202,7 @@ void ti_call_free(ti_call *c)
         ti_choice_free(&c->choices[i]);
     }
     tern_grammar_destroy(c->form);
+    ti_routed_free(c->routed);
     ti_buf_free(&c->piece);
     ti_arena_free(&c->arena);
     free(c);
@@ -276,9 +284,13 @@ static void not_taken(ti_refusal *why, tern_status status, const tern_err *err,
     }
 }
 
-static void submit_all(ti_call *c)
+void ti_call_submit(ti_call *c)
 {
     tern_err err = {0};
+    ti_serve_stats stats;
+    ti_serve_get_stats(c->api->opts.engine, &stats);
+    c->loads = stats.loads;
+    atomic_store(&c->pending, 1); /* the submitter is one */
     for (size_t i = 0; i < c->n_parts && !atomic_load(&c->failed); i++) {
         ti_serve_request request;
         uint32_t wait_ms = 0;
@@ -291,7 +303,7 @@ static void submit_all(ti_call *c)
             ti_refusal why;
             not_taken(&why, status, &err, wait_ms);
             fail_call(c, &why);
-            atomic_fetch_sub(&c->pending, 1); /* never the last: the submitter is one */
+            atomic_fetch_sub(&c->pending, 1); /* never the last */
         }
     }
     end_part(c);
@@ -382,27 +394,48 @@ static void name_call(ti_call *c)
              (unsigned long long)ti_api_number(c->api));
 }
 
+ti_call *ti_call_new(ti_api *api, ti_ask_kind kind, ti_web_reply *reply)
+{
+    ti_call *c = calloc(1, sizeof *c);
+    if (c) {
+        *c = (ti_call){.api = api,
+                       .reply = reply,
+                       .kind = kind,
+                       .started_unix_ms = ti_wall_ms(),
+                       .started_ns = ti_steady_ns()};
+        name_call(c);
+    }
+    return c;
+}
+
+bool ti_call_prepare(ti_call *c, ti_refusal *why)
+{
+    const uint64_t seed_max = (UINT64_C(1) << 53) - 1;
+    c->sampler = ti_ask_sampler(&c->ask, c->kind, &c->served.recommended,
+                                ti_api_number(c->api) & seed_max);
+    if (!acceptable(c, why)) {
+        return false;
+    }
+    if (!make_parts(c)) {
+        ti_refusal_of(why, TERN_NOMEM, NULL);
+        return false;
+    }
+    return true;
+}
+
 void ti_call_start(ti_api *api, ti_ask_kind kind, const ti_web_request *request,
                    ti_web_reply *reply)
 {
-    const uint64_t seed_max = (UINT64_C(1) << 53) - 1;
     ti_refusal why = {0};
-    ti_call *c = calloc(1, sizeof *c);
+    ti_call *c = ti_call_new(api, kind, reply);
     if (!c) {
         ti_web_reply_error(reply, 503, NULL);
         return;
     }
-    *c = (ti_call){.api = api,
-                   .reply = reply,
-                   .kind = kind,
-                   .started_unix_ms = ti_wall_ms(),
-                   .started_ns = ti_steady_ns(),
-                   .pending = 1};
     if (!ti_api_read(api, kind, request, reply, &c->arena, &c->ask, &c->served)) {
         ti_call_free(c);
         return;
     }
-    name_call(c);
     if (c->ask.n_messages == 0 && c->ask.n_inputs == 0) {
         if (ti_api_enter_slow(api, kind, reply)) {
             load_only(c);
@@ -411,21 +444,11 @@ void ti_call_start(ti_api *api, ti_ask_kind kind, const ti_web_request *request,
         ti_call_free(c);
         return;
     }
-    c->sampler =
-        ti_ask_sampler(&c->ask, kind, &c->served.recommended, ti_api_number(api) & seed_max);
-    bool good = acceptable(c, &why);
-    if (good && !make_parts(c)) {
-        ti_refusal_of(&why, TERN_NOMEM, NULL);
-        good = false;
-    }
-    if (!good) {
+    if (!ti_call_prepare(c, &why)) {
         ti_api_refuse(api, kind, reply, &why);
         ti_call_free(c);
         return;
     }
-    ti_serve_stats stats;
-    ti_serve_get_stats(api->opts.engine, &stats);
-    c->loads = stats.loads;
     ti_web_reply_keep(reply);
-    submit_all(c);
+    ti_call_submit(c);
 }

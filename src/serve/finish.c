@@ -174,6 +174,9 @@ static void send_rest(ti_call *c, const ti_told *told)
     ti_buf body = {0};
     if (!c->ask.stream) {
         ti_render_whole(&body, told);
+        if (c->route) {
+            ti_web_reply_header(c->reply, "X-Tern-Route", c->route);
+        }
         ti_web_reply_header(c->reply, "X-Request-Id", c->id);
         ti_api_send(c->reply, &body);
         return;
@@ -188,7 +191,7 @@ static void send_rest(ti_call *c, const ti_told *told)
 }
 
 /* An error, as the state of the answer allows it. */
-static void send_error(ti_call *c)
+void ti_call_send_error(ti_call *c)
 {
     ti_buf body = {0};
     if (!c->begun) {
@@ -255,7 +258,13 @@ void ti_call_finish(ti_call *c)
     ti_serve_usage usage = {0};
     ti_cost cost;
     ti_serve_stats stats;
+    if (c->routed && ti_routed_finish(c)) {
+        return;
+    }
     account(c, &usage, &cost);
+    if (c->routed) {
+        ti_routed_account(c, &cost);
+    }
     ti_serve_get_stats(c->api->opts.engine, &stats);
     ti_told told = ti_call_told(c);
     told.usage = &usage;
@@ -263,7 +272,7 @@ void ti_call_finish(ti_call *c)
     told.load_ns = stats.loads != c->loads ? stats.load_ns : 0;
     unsigned code = c->why.http ? c->why.http : 200;
     if (c->why.http) {
-        send_error(c);
+        ti_call_send_error(c);
     } else if (c->cancelled && (c->lost || ti_web_reply_gone(c->reply))) {
         code = CLIENT_GONE;
         say_given_up(c, code);
@@ -271,7 +280,7 @@ void ti_call_finish(ti_call *c)
         ti_refuse(&c->why, NULL, "unavailable", "the server stops");
         c->why.http = code = 503;
         c->why.type = "server_error";
-        send_error(c);
+        ti_call_send_error(c);
     } else {
         send_rest(c, &told);
     }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "serve/api_parts.h"
+#include "serve/router.h"
 #include "tern/tern.h"
 
 /* --- small routes ---------------------------------------------------------------------------
@@ -59,6 +60,44 @@ static void health(void *user, const ti_web_request *request, ti_web_reply *repl
     send_json(api, reply, &json);
 }
 
+/* A model that others have; its owner is who is asked. */
+static void add_other(ti_buf *json, const char *id, const char *owner)
+{
+    ti_json_open(json, NULL, '{');
+    ti_json_str(json, "id", id);
+    ti_json_str(json, "object", "model");
+    ti_json_int(json, "created", 0);
+    ti_json_str(json, "owned_by", owner);
+    ti_json_close(json, '}');
+}
+
+/* "auto", and what upstreams have; one that the file names several times is there once for
+ * each. */
+static void add_others(ti_buf *json, const ti_api *api)
+{
+    const ti_upstreams *list = ti_router_upstreams(api->opts.router);
+    add_other(json, "auto", "tern");
+    for (size_t i = 0; i < list->n; i++) {
+        if (!list->items[i].candidate.local) {
+            add_other(json, list->items[i].model, list->items[i].name);
+        }
+    }
+}
+
+/* The upstream that a client means by a model's name, or by its own; NULL: none. */
+static const ti_upstream *other(const ti_api *api, const char *said)
+{
+    const ti_upstreams *list = api->opts.router ? ti_router_upstreams(api->opts.router) : NULL;
+    for (size_t i = 0; list && i < list->n; i++) {
+        const ti_upstream *u = &list->items[i];
+        if (!u->candidate.local &&
+            (strcmp(u->model, said) == 0 || strcmp(u->name, said) == 0)) {
+            return u;
+        }
+    }
+    return NULL;
+}
+
 static void models(void *user, const ti_web_request *request, ti_web_reply *reply)
 {
     ti_api *api = user;
@@ -72,6 +111,9 @@ static void models(void *user, const ti_web_request *request, ti_web_reply *repl
     ti_json_str(&json, "object", "list");
     ti_json_open(&json, "data", '[');
     ti_openai_model(&json, &served);
+    if (api->opts.router) {
+        add_others(&json, api);
+    }
     ti_json_close(&json, ']');
     ti_json_close(&json, '}');
     send_json(api, reply, &json);
@@ -87,7 +129,11 @@ static void one_model(void *user, const ti_web_request *request, ti_web_reply *r
         return;
     }
     bool valid = ti_web_unescape(&name, request->rest, strlen(request->rest), false);
-    if (!valid || name.failed || !name.len || !ti_is_served(api, &served, name.data)) {
+    const ti_upstream *them = valid && name.data ? other(api, name.data) : NULL;
+    if (them || (valid && api->opts.router && name.data && strcmp(name.data, "auto") == 0)) {
+        add_other(&json, them ? them->model : "auto", them ? them->name : "tern");
+        send_json(api, reply, &json);
+    } else if (!valid || name.failed || !name.len || !ti_is_served(api, &served, name.data)) {
         (void)ti_no_such_model(&why, name.data ? name.data : "", &served);
         ti_api_refuse(api, TI_ASK_OPENAI_CHAT, reply, &why);
     } else {
@@ -148,6 +194,9 @@ static void metrics(void *user, const ti_web_request *request, ti_web_reply *rep
     pthread_mutex_unlock(&api->mutex);
     ti_metrics_render(&text, &all, &stats, &served, api->opts.energy ? &total : NULL,
                       api->opts.energy ? ti_energy_of(api->opts.energy) : NULL);
+    if (api->opts.router) {
+        ti_router_metrics(&text, api->opts.router);
+    }
     ti_web_reply_head(reply, 200, "text/plain; version=0.0.4; charset=utf-8");
     ti_web_reply_body(reply, &text);
 }
@@ -224,13 +273,22 @@ static void show(void *user, const ti_web_request *request, ti_web_reply *reply)
     {                                                                                \
         ti_embeddings(user, kind, request, reply);                                   \
     }
-CALL(openai_chat, TI_ASK_OPENAI_CHAT)
 CALL(openai_text, TI_ASK_OPENAI_TEXT)
 CALL(ollama_chat, TI_ASK_OLLAMA_CHAT)
 CALL(ollama_text, TI_ASK_OLLAMA_TEXT)
 EMBED(openai_embed, TI_ASK_OPENAI_EMBED)
 EMBED(ollama_embed, TI_ASK_OLLAMA_EMBED)
 EMBED(ollama_embed_one, TI_ASK_OLLAMA_EMBED_ONE)
+
+static void openai_chat(void *user, const ti_web_request *request, ti_web_reply *reply)
+{
+    ti_api *api = user;
+    if (api->opts.router) {
+        ti_routed_start(api, request, reply);
+    } else {
+        ti_call_start(api, TI_ASK_OPENAI_CHAT, request, reply);
+    }
+}
 
 const ti_web_route ti_api_routes[] = {
     {"GET", "/", root, 0},

@@ -15,7 +15,8 @@ enum {
     TOKENS_MAX = 1 << 24,
     TOKENS_DEFAULT = 256,
     PER_TOKENS = 1000, /* rates are of so many */
-    RANGE_MAX = 1000
+    RANGE_MAX = 1000,
+    TIMEOUT_MAX_S = 86400
 };
 
 static const double J_MAX = 1e5;         /* of a token */
@@ -224,6 +225,27 @@ static tern_status read_speed(const reader *r, const ti_jval *in, ti_upstream *u
     return TERN_OK;
 }
 
+static tern_status read_times(const reader *r, const ti_jval *in, ti_upstream *u)
+{
+    const ti_jval *v;
+    u->times =
+        (ti_upstream_times){.connect_s = 5, .first_byte_s = 60, .idle_s = 30, .whole_s = 600};
+    TI_TRY(object_of(r, in, "timeouts", "connect_s|first_byte_s|idle_s|whole_s", &v));
+    const struct {
+        const char *name;
+        uint32_t *to;
+    } all[] = {{"connect_s", &u->times.connect_s},
+               {"first_byte_s", &u->times.first_byte_s},
+               {"idle_s", &u->times.idle_s},
+               {"whole_s", &u->times.whole_s}};
+    for (size_t i = 0; v && i < sizeof all / sizeof *all; i++) {
+        uint64_t seconds = *all[i].to;
+        TI_TRY(number_of(r, v, all[i].name, false, 1, TIMEOUT_MAX_S, 1, &seconds));
+        *all[i].to = (uint32_t)seconds;
+    }
+    return TERN_OK;
+}
+
 static tern_status read_price(const reader *r, const ti_jval *in, ti_upstream *u)
 {
     ti_route_price *p = &u->candidate.price;
@@ -244,7 +266,7 @@ static bool begins(const char *text, const char *with)
 }
 
 /* True for http://localhost, 127.0.0.1 and [::1], with a port or a path behind it. */
-static bool is_this_machine(const char *url)
+bool ti_upstream_is_here(const char *url)
 {
     static const char *const hosts[] = {"http://localhost", "http://127.0.0.1", "http://[::1]"};
     for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++) {
@@ -268,7 +290,7 @@ static tern_status check_url(const reader *r, const ti_jval *in, const ti_upstre
     if (url[strlen(url) - 1] == '/') {
         return wrong(r, in, "base_url", "ends with a slash");
     }
-    if (u->key_name && !begins(url, "https://") && !is_this_machine(url)) {
+    if (u->key_name && !begins(url, "https://") && !ti_upstream_is_here(url)) {
         return wrong(r, in, "base_url", "would carry a key over plain HTTP");
     }
     return TERN_OK;
@@ -311,7 +333,7 @@ static tern_status read_one(const reader *r, const ti_jval *in, bool local, ti_u
     TI_TRY(object(r, in, local ? "local" : "upstreams",
                   local ? "name|model|good_for|context|zone|energy|speed"
                         : "name|model|base_url|key_env|good_for|context|zone|pue|provider|"
-                          "params|energy|speed|price"));
+                          "params|energy|speed|price|timeouts"));
     u->candidate.local = local;
     TI_TRY(text_of(r, in, "name", TI_UPSTREAMS_NAME_MAX, &u->name));
     TI_TRY(text_of(r, in, "model", TEXT_MAX, &u->model));
@@ -332,6 +354,7 @@ static tern_status read_one(const reader *r, const ti_jval *in, bool local, ti_u
     TI_TRY(read_energy(r, in, u));
     TI_TRY(read_params(r, in, u));
     TI_TRY(read_speed(r, in, u));
+    TI_TRY(local ? TERN_OK : read_times(r, in, u));
     return read_price(r, in, u);
 }
 

@@ -21,14 +21,20 @@
 
 enum { TI_UPSTREAMS_BYTES_MAX = 1 << 20, TI_UPSTREAMS_NAME_MAX = 63 };
 
+/* How long an upstream may take; docs/routing.md. */
+typedef struct ti_upstream_times {
+    uint32_t connect_s, first_byte_s, idle_s, whole_s;
+} ti_upstream_times;
+
 typedef struct ti_upstream {
-    const char *name;      /* unique */
-    const char *model;     /* local: as `tern run -m` takes it; else its name there */
-    const char *base_url;  /* "https://host/v1", without a slash at its end; NULL: local */
-    const char *key_name;  /* of the variable, or line in the file `keys`; NULL: needs none */
-    const char *zone;      /* of its grid, "ZONE" or "SOURCE:ZONE"; NULL: local: the user's,
-                              else not known */
-    const char *energy_by; /* who says so: "EcoLogits v0.9", or the file's own word; NULL */
+    const char *name;        /* unique */
+    const char *model;       /* local: as `tern run -m` takes it; else its name there */
+    const char *base_url;    /* "https://host/v1", without a slash at its end; NULL: local */
+    const char *key_name;    /* of the variable, or line in the file `keys`; NULL: needs none */
+    const char *zone;        /* of its grid, "ZONE" or "SOURCE:ZONE"; NULL: local: the user's,
+                                else not known */
+    ti_upstream_times times; /* not of local ones */
+    const char *energy_by;   /* who says so: "EcoLogits v0.9", or the file's own word; NULL */
     ti_route_candidate candidate;
 } ti_upstream;
 
@@ -49,6 +55,10 @@ tern_status ti_upstreams_parse(ti_upstreams *out, const char *text, size_t len,
 /* The same of a file.  Errors: also TERN_IO. */
 tern_status ti_upstreams_load(ti_upstreams *out, const char *path,
                               const ti_providers *catalogue, tern_err *err);
+
+/* True for an address "http://..." of this machine: the only one that a key is sent to without
+ * TLS. */
+bool ti_upstream_is_here(const char *url);
 
 /* Zeroed is allowed. */
 void ti_upstreams_free(ti_upstreams *upstreams);
