@@ -6,7 +6,7 @@ import { drawForecast, drawGain, drawPower } from "./charts.js";
 import * as f from "./format.js";
 import { byId, el, label, say } from "./parts.js";
 import { bytesAt, jsonAt, Refused, useToken } from "./server.js";
-import { openLog, verifyReceipt } from "./verify.js";
+import { openLog, verifyReceipt, Wrong } from "./verify.js";
 
 const BUSY_MS = 1000; // between two questions while answers are made ...
 const CALM_MS = 2000; // ... and while none is
@@ -251,9 +251,13 @@ async function verify(r) {
   verified.set(r.receipt, { verdict: "busy" });
   drawRequests();
   const shown = r.receipts === 1 ? { ...r, sha256: state.model.sha256 } : null;
-  const result = await verifyReceipt(r.receipt, shown, bytesAt, memory());
+  const result = await verifyReceipt(r.receipt, shown, bytesAt, memory(), state.log !== null);
+  const news = result.remember.key !== memory().key;
   remember(result.remember);
   verified.set(r.receipt, result);
+  if (news) {
+    checkLog();
+  }
   if (result.verdict === "no") {
     opened.add(r.receipt);
   }
@@ -292,12 +296,13 @@ async function checkLog() {
   if (state?.log) {
     let text, kind = "ok";
     try {
-      const log = await openLog(bytesAt, memory());
+      const before = memory();
+      const log = await openLog(bytesAt, before);
       remember(log.remember);
       text = `${log.checkpoint.size} entries, root ${log.remember.log_root.slice(0, 12)}…; signed by ` +
-        `${log.key.short}, tiles checked, a continuation of what this browser saw before`;
+        `${log.key.short}, tiles checked` + (before.log_root ? ", a continuation of what this browser saw before" : ", seen for the first time");
     } catch (error) {
-      kind = error.constructor.name === "Wrong" ? "no" : "open";
+      kind = error instanceof Wrong ? "no" : "open";
       text = error.message;
     }
     rows.push(el("dt", {}, `Log ${state.log}`), el("dd", { class: kind, id: "log-state" },

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Two charts in SVG: power as steps, a forecast with its error and the chosen window.
-import { day, digits, intensity, minutes, watts } from "./format.js";
+import { digits, hour, intensity, minutes, watts, weekday } from "./format.js";
 import { svg } from "./parts.js";
 
 const MARGIN = { left: 46, right: 12, top: 10, bottom: 22 };
-const HEIGHT = 190;
+const HEIGHT = 190; // of a chart, unless it says another
 
 /** A round step of an axis: 1, 2 or 5 times a power of ten. */
 function stepOf(range, most) {
@@ -15,10 +15,11 @@ function stepOf(range, most) {
 
 /** What charts have in common: scales, axes, and a place for what is under the pointer. */
 class Frame {
-  constructor(box, name) {
+  constructor(box, name, height = HEIGHT) {
+    this.height = height;
     this.width = Math.max(240, box.clientWidth);
     this.root = svg("svg", {
-      viewBox: `0 0 ${this.width} ${HEIGHT}`, width: this.width, height: HEIGHT, role: "img", "aria-label": name,
+      viewBox: `0 0 ${this.width} ${height}`, width: this.width, height, role: "img", "aria-label": name,
     });
     box.replaceChildren(this.root);
   }
@@ -33,7 +34,7 @@ class Frame {
       this.root.append(
         svg("line", { class: "grid", x1: MARGIN.left, x2: this.width - MARGIN.right, y1: y, y2: y }),
         svg("text", { class: "axis", x: MARGIN.left - 6, y: y + 4, "text-anchor": "end" },
-          step < 1 ? digits(v) : String(Math.round(v))),
+          String(Number(v.toPrecision(2)))),
       );
     }
   }
@@ -44,17 +45,17 @@ class Frame {
   }
 
   y(value) {
-    const span = HEIGHT - MARGIN.top - MARGIN.bottom;
-    return HEIGHT - MARGIN.bottom - value / this.top * span;
+    const span = this.height - MARGIN.top - MARGIN.bottom;
+    return this.height - MARGIN.bottom - value / this.top * span;
   }
 
   time(at, text, anchor = "middle") {
-    this.root.append(svg("text", { class: "axis", x: this.x(at), y: HEIGHT - 6, "text-anchor": anchor }, text));
+    this.root.append(svg("text", { class: "axis", x: this.x(at), y: this.height - 6, "text-anchor": anchor }, text));
   }
 
   /** Shows `describe(time)` beside the pointer. */
   hover(describe) {
-    const line = svg("line", { class: "cursor", y1: MARGIN.top, y2: HEIGHT - MARGIN.bottom, visibility: "hidden" });
+    const line = svg("line", { class: "cursor", y1: MARGIN.top, y2: this.height - MARGIN.bottom, visibility: "hidden" });
     const words = svg("text", { class: "reading", y: MARGIN.top + 10, visibility: "hidden" });
     const show = (event) => {
       const box = this.root.getBoundingClientRect();
@@ -95,7 +96,7 @@ function stepPath(frame, steps, value) {
  */
 export function drawPower(box, steps, spanMs) {
   const last = steps[steps.length - 1];
-  const frame = new Frame(box, `Power, now ${watts(last.w)}`);
+  const frame = new Frame(box, `Power, now ${watts(last.w)}`, box.clientWidth > 400 ? 300 : HEIGHT);
   frame.scale(last.end - spanMs, last.end, Math.max(...steps.map((s) => s.w), 1) * 1.1);
   const area = steps.map((s) => {
     const [x, right, y] = [frame.x(s.start), frame.x(s.end), frame.y(s.w)];
@@ -146,7 +147,7 @@ export function drawForecast(box, slots, windows) {
   for (const t = new Date(frame.from); t.getTime() < frame.to; t.setHours(t.getHours() + 1, 0, 0, 0)) {
     if (t.getTime() >= frame.from && t.getHours() % hours === 0 && t.getMinutes() === 0 &&
       frame.x(t.getTime()) < frame.width - 40) {
-      frame.time(t.getTime(), t.getHours() === 0 ? day(t.getTime()) : minutes(t.getTime()));
+      frame.time(t.getTime(), t.getHours() === 0 ? weekday(t.getTime()) : hour(t.getTime()));
     }
   }
   frame.hover((at) => {

@@ -11,7 +11,8 @@ export function scaled(value, unit) {
   }
   const size = Math.abs(value);
   const [scale, prefix] = scales.find(([s]) => size >= s * 0.9995) ?? scales[scales.length - 1];
-  return `${digits(value / scale)} ${prefix}${unit}`;
+  // Millionths are what the server counts in: they have no digits behind the point.
+  return `${prefix === "µ" ? Math.round(value / scale) : digits(value / scale)} ${prefix}${unit}`;
 }
 
 /** Three significant digits, without an exponent. */
@@ -49,6 +50,8 @@ export const clock = (ms) =>
   new Date(ms).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 export const minutes = (ms) =>
   new Date(ms).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+export const hour = (ms) => new Date(ms).toLocaleTimeString([], { hour: "numeric" });
+export const weekday = (ms) => new Date(ms).toLocaleDateString([], { weekday: "short" });
 export const day = (ms) =>
   new Date(ms).toLocaleDateString([], { weekday: "short", day: "numeric", month: "short" });
 

@@ -11,7 +11,7 @@ function fill(node, attributes, children) {
       node.setAttribute(name, value);
     }
   }
-  node.append(...children.flat().filter((c) => c !== null && c !== undefined && c !== false));
+  node.append(...children.flat(Infinity).filter((c) => c !== null && c !== undefined && c !== false));
   return node;
 }
 

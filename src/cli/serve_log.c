@@ -46,8 +46,13 @@ static tern_status find(ti_buf *out, ti_log_view *view, const char *id, tern_err
     }
     status = ti_log_view_find(view, &index, text, len, err);
     free(text);
-    TI_TRY(status);
-    ti_buf_addf(out, "%llu\n", (unsigned long long)index);
+    if (status == TERN_NO) { /* an answer, too: browsers complain of a 404 */
+        ti_buf_adds(out, "none\n");
+    } else if (status == TERN_OK) {
+        ti_buf_addf(out, "%llu\n", (unsigned long long)index);
+    } else {
+        return status;
+    }
     return out->failed ? ti_fail_nomem(err, "serve", out->len, "an index") : TERN_OK;
 }
 

@@ -12,7 +12,7 @@
 tern_status ti_serve_log_name(char **out, const char *dir, tern_err *err);
 
 /* Appends "checkpoint", "tile/...", "vkey", or for "find/ID" the index of the entry that is the
- * receipt ID of this user, a line; searching reads all tiles at worst.
+ * receipt ID of this user, or "none", a line; searching reads all tiles at worst.
  * Errors: TERN_NO when there is no such thing, those of ti_log_view_file(). */
 tern_status ti_serve_log_file(ti_buf *out, const char *dir, const char *path, tern_err *err);
 

@@ -12,9 +12,9 @@ enum {
     MINUTE_S = 60,
     HOUR_S = 3600,
     DAY_S = 24 * HOUR_S,
-    WITHIN_S = DAY_S,   /* of which the best hour is chosen */
+    WITHIN_S = DAY_S,    /* of which the best hour is chosen */
     SHOWN_S = 2 * DAY_S, /* of the forecast */
-    TIMEOUT_S = 10      /* somebody looks at a page meanwhile */
+    TIMEOUT_S = 10       /* somebody looks at a page meanwhile */
 };
 
 static void render(ti_buf *json, const ti_decided *d)
@@ -43,11 +43,8 @@ static tern_status decide(ti_buf *json, const ti_feed *feed, int64_t now_s, tern
     TI_TRY(ti_plan_open(&planner, &series, 1, err));
     tern_status status = ti_plan_decide(&decision, &planner, &job, err);
     if (status == TERN_OK) {
-        const ti_decided d = {.decision = &decision,
-                              .job = &job,
-                              .feeds = feed,
-                              .n_feeds = 1,
-                              .now_s = now_s};
+        const ti_decided d = {
+            .decision = &decision, .job = &job, .feeds = feed, .n_feeds = 1, .now_s = now_s};
         render(json, &d);
         if (json->failed) {
             status = ti_fail_nomem(err, "serve", json->len, "text");
@@ -71,8 +68,7 @@ tern_status ti_serve_outlook(ti_buf *json, const char *zone, tern_err *err)
     }
     TI_TRY(ti_desk_open(&d, &args, zone, err));
     int64_t now_s = d.desk.now_s;
-    tern_status status =
-        ti_desk_forecast(&feed, NULL, &d.desk, d.zone, now_s + SHOWN_S, err);
+    tern_status status = ti_desk_forecast(&feed, NULL, &d.desk, d.zone, now_s + SHOWN_S, err);
     ti_desk_close(&d);
     if (status == TERN_OK) {
         status = decide(json, &feed, now_s, err);

@@ -22,8 +22,8 @@ typedef struct ti_serve_port {
     ti_buf outlook;          /* that was sent last, under a mutex of its own ... */
     time_t outlook_s;        /* ... and when */
     pthread_mutex_t looking;
-    pthread_mutex_t mutex;   /* of the three below */
-    ti_file_state state;     /* what the file was like when it was described */
+    pthread_mutex_t mutex; /* of the three below */
+    ti_file_state state;   /* what the file was like when it was described */
     ti_served served;
     bool known;
 } ti_serve_port;

@@ -60,7 +60,8 @@ typedef struct ti_api_port {
     tern_status (*outlook)(void *user, ti_buf *json, tern_err *err);
     const char *log_name; /* origin of the log of receipts that is shown; NULL = none */
     /* Appends a file of that log: "checkpoint", "tile/...", "vkey"; or "find/ID", a line with
-     * the index of the entry that is this receipt.  Errors: TERN_NO when there is none. */
+     * the index of the entry that is this receipt, or "none".  Errors: TERN_NO when there is
+     * none. */
     tern_status (*log_file)(void *user, ti_buf *out, const char *path, tern_err *err);
     void (*note)(void *user, const char *line); /* of an answer or refusal; NULL = no log */
     void (*warn)(void *user, const tern_err *err);

@@ -251,9 +251,9 @@ void ti_page_log(void *user, const ti_web_request *request, ti_web_reply *reply)
         bool tile = strncmp(request->rest, "tile/", 5) == 0;
         ti_web_reply_head(reply, 200,
                           tile ? "application/octet-stream" : "text/plain; charset=utf-8");
-        ti_web_reply_header(reply, "Cache-Control",
-                            is_whole_tile(request->rest) ? "private, max-age=31536000, immutable"
-                                                         : "no-store");
+        ti_web_reply_header(
+            reply, "Cache-Control",
+            is_whole_tile(request->rest) ? "private, max-age=31536000, immutable" : "no-store");
         ti_web_reply_body(reply, &bytes);
         ti_api_count(api, 200);
         return;
