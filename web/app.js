@@ -5,7 +5,7 @@
 import { drawForecast, drawGain, drawPower } from "./charts.js";
 import * as f from "./format.js";
 import { byId, el, label, say } from "./parts.js";
-import { bytesAt, jsonAt, Refused, useToken } from "./server.js";
+import { bytesAt, isOpen, jsonAt, Refused, useToken } from "./server.js";
 import { openLog, verifyReceipt, Wrong } from "./verify.js";
 
 const BUSY_MS = 1000; // between two questions while answers are made ...
@@ -186,7 +186,7 @@ function checksOf(r) {
     el("ul", {}, (result.checks ?? []).map((c) => el("li", { class: c.state },
       el("span", { class: "sign", "aria-hidden": "true" }, signs[c.state]),
       el("strong", {}, c.name), ` ${c.state === "ok" ? "" : `${words[c.state]}: `}${c.text}`))),
-    el("p", { class: "note" }, notes, " ",
+    el("p", { class: "note" }, notes, " ", isOpen() &&
       el("a", { href: `/v1/receipts/${r.receipt}`, target: "_blank", rel: "noopener" }, "The receipt itself")));
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Asking the server that the page came from; nobody else is ever asked.
 
-const TOKEN = "tern.token"; // in the tab's memory alone
+const TOKEN = "tern.token"; // kept as long as the tab
 let token = sessionStorage.getItem(TOKEN);
 
 export class Refused extends Error {
@@ -15,6 +15,9 @@ export function useToken(text) {
   token = text;
   sessionStorage.setItem(TOKEN, text);
 }
+
+/** Whether links can be followed, which bear no token. */
+export const isOpen = () => !token;
 
 /** The bytes at a path; null when there is nothing (404). */
 export async function bytesAt(path) {

@@ -240,6 +240,26 @@ check("a huge body", b" 413 " in big.split(b"\r\n")[0] and b"request_too_large" 
 flood = raw(b"GET /health HTTP/1.1\r\n" + host + b"X: y\r\n" * 20000 + b"\r\n")
 check("a flood of headers", b" 431 " in flood.split(b"\r\n")[0], flood[:200])
 
+# --- the page: its files are everybody's, its figures are not
+code, headers, page = ask("GET", "/", None, {"Accept": "text/html"}, auth=False)
+check("the page", code == 200 and b"<title>tern</title>" in page and
+      headers["Content-Security-Policy"].startswith("default-src 'none'"), page)
+code, headers, page = ask("GET", "/", None, {"Accept": "*/*"}, auth=False)
+check("no page", code == 200 and page.startswith(b"tern ") and headers["Vary"] == "Accept", page)
+code, headers, page = ask("GET", "/ui/app.js", auth=False)
+check("a file of it", code == 200 and headers["Content-Type"] == "text/javascript; charset=utf-8", page)
+check("it is known", ask("GET", "/ui/app.js", None, {"If-None-Match": headers["ETag"]})[0] == 304)
+for path in ["/tern/state", "/tern/outlook", "/tern/log/checkpoint", "/uix"]:
+    check(f"{path} without a token", ask("GET", path, auth=False)[0] == 401)
+state = get("/tern/state")
+check("its state", state["schema"] == "tern.state/1" and state["log"] is None and
+      state["last"] > 64 or len(state["recent"]) == state["last"], state)
+check("no texts", "Once upon" not in json.dumps(state), state)
+check("nothing new", get(f"/tern/state?since={state['last']}")["recent"] == [])
+outlook = get("/tern/outlook")
+check("its outlook", outlook["feed"]["how"] == "yearly" and not outlook["decision"]["wait"], outlook)
+get("/tern/log/checkpoint", 404)
+
 # --- who leaves
 before = ask("GET", "/metrics")[2].decode()
 
