@@ -249,7 +249,7 @@ check("no page", code == 200 and page.startswith(b"tern ") and headers["Vary"] =
 code, headers, page = ask("GET", "/ui/app.js", auth=False)
 check("a file of it", code == 200 and headers["Content-Type"] == "text/javascript; charset=utf-8", page)
 check("it is known", ask("GET", "/ui/app.js", None, {"If-None-Match": headers["ETag"]})[0] == 304)
-for path in ["/tern/state", "/tern/outlook", "/tern/log/checkpoint", "/uix"]:
+for path in ["/tern/state", "/tern/outlook", "/tern/log/checkpoint"]:
     check(f"{path} without a token", ask("GET", path, auth=False)[0] == 401)
 state = get("/tern/state")
 check("its state", state["schema"] == "tern.state/1" and state["log"] is None and
