@@ -64,12 +64,12 @@ function gridTile() {
   const slot = outlook?.feed && outlook.feed.how !== "yearly" ? outlook.feed.slots[0] : null;
   if (slot) {
     return tile("Grid now", f.intensity(slot.intensity_mg_kwh),
-      `${outlook.feed.zone}, ${outlook.feed.source}, ${outlook.feed.basis}`, label(slot.kind, "declared"));
+      `${outlook.feed.zone}, ${outlook.feed.source}, ${f.basis(outlook.feed.basis)}`, label(slot.kind, "declared"));
   }
   const grid = state.grid;
   return grid
     ? tile("Grid", f.intensity(grid.intensity_mg_kwh),
-      `mean of ${grid.year}, ${grid.zone}, ${grid.source}, ${grid.basis}`, label("declared", "declared"))
+      `mean of ${grid.year}, ${grid.zone}, ${grid.source}, ${f.basis(grid.basis)}`, label("declared", "declared"))
     : tile("Grid", "not known", "no zone: --zone or TERN_ZONE says which");
 }
 
@@ -98,8 +98,7 @@ function drawTiles() {
 // --- power -----------------------------------------------------------------------------------
 
 function takePower(before, now) {
-  if (!before?.energy || !now.energy || now.started_unix_ms !== before.started_unix_ms) {
-    steps = now.started_unix_ms === before?.started_unix_ms ? steps : [];
+  if (!before?.energy || !now.energy) {
     return;
   }
   const seconds = (now.energy.steady_ns - before.energy.steady_ns) / 1e9;
@@ -160,7 +159,7 @@ function drawGrid() {
     return;
   }
   const feed = outlook.feed;
-  const origin = `${feed.zone}, ${feed.source}, ${feed.basis}, ${feed.how}` + (feed.why ? `: ${feed.why}` : "");
+  const origin = `${feed.zone}, ${feed.source}, ${f.basis(feed.basis)}, ${feed.how}` + (feed.why ? `: ${feed.why}` : "");
   if (feed.how === "yearly") {
     say(note, `No forecast: ${origin}. A mean of a year says nothing of hours.`);
     box.replaceChildren();
@@ -332,11 +331,6 @@ function wantToken(wanted) {
 }
 
 function take(now) {
-  const again = state && now.started_unix_ms !== state.started_unix_ms;
-  if (again) { // another server is here now
-    requests = [];
-    last = 0;
-  }
   takePower(state, now);
   const fresh = now.recent.filter((r) => r.number > last).reverse();
   const first = state === null;
@@ -345,7 +339,7 @@ function take(now) {
   requests = [...fresh, ...requests].slice(0, SHOWN);
   drawTiles();
   drawPowerPanel();
-  if (fresh.length > 0 || first || again) {
+  if (fresh.length > 0 || first) {
     drawRequests();
   }
   say(byId("model"), `${now.model.name || now.model.id} · ${now.model.loading ? "loading" : now.model.loaded ? "loaded" : "asleep"}`);
@@ -363,13 +357,12 @@ async function ask() {
   let wait = CALM_MS;
   try {
     const now = await jsonAt(`/tern/state?since=${last}`);
-    if (now.last < last) { // fewer than before: ask for all of them
-      last = 0;
-      wait = 0;
+    if (state && now.started_unix_ms !== state.started_unix_ms) { // another server: all anew
+      [state, steps, requests, last, wait] = [null, [], [], 0, 0];
     } else {
       take(now);
       status("ok", now.engine.active > 0 ? "answering" : "live");
-      wait = now.engine.active > 0 ? BUSY_MS : CALM_MS;
+      wait = now.engine.active > 0 || steps.length === 0 ? BUSY_MS : CALM_MS;
     }
   } catch (error) {
     if (error instanceof Refused && error.status === 401) {

@@ -159,7 +159,7 @@ export function drawForecast(box, slots, windows) {
 /** A gain against the counterfactual: two bars, and the error of their difference on the
  * second. */
 export function drawGain(box, now, then, error) {
-  const width = Math.max(240, box.clientWidth), left = 92, room = width - left - 150;
+  const width = Math.max(240, box.clientWidth), left = 92, room = width - left - 95;
   const top = Math.max(now, then + (error ?? 0));
   const row = (i, name, mg, kind) => {
     const y = 6 + i * 26, w = mg / top * room;

@@ -55,6 +55,9 @@ export const weekday = (ms) => new Date(ms).toLocaleDateString([], { weekday: "s
 export const day = (ms) =>
   new Date(ms).toLocaleDateString([], { weekday: "short", day: "numeric", month: "short" });
 
+/** "average/life-cycle/location", which may be broken after a slash. */
+export const basis = (words) => words.replaceAll("/", "/\u200b");
+
 /** How a figure is known: "modelled ±50 %", "measured". */
 export function evidence(figure) {
   const error = figure.error_permille > 0 ? ` ±${figure.error_permille / 10} %` : "";

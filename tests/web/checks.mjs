@@ -38,7 +38,7 @@ async function ask(body) {
   return answer.json();
 }
 async function recent(number) {
-  for (let i = 0; i < 100; i++) {
+  for (let i = 0; i < 1000; i++) {
     const state = await json("/tern/state");
     if (state.last >= number) {
       return state;

@@ -24,7 +24,7 @@ async function test(name, run) {
 async function open(options) {
   const context = await browser.newContext({ serviceWorkers: "block", ...options });
   const page = await context.newPage();
-  page.setDefaultTimeout(20000);
+  page.setDefaultTimeout(60000);
   page.on("console", (m) => ["error", "warning"].includes(m.type()) && troubles.push(`console: ${m.text()}`));
   page.on("pageerror", (error) => troubles.push(`error: ${error.message}`));
   page.on("request", (r) => r.url().startsWith(`${url}/`) || troubles.push(`outside: ${r.url()}`));
