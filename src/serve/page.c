@@ -233,12 +233,8 @@ void ti_page_outlook(void *user, const ti_web_request *request, ti_web_reply *re
     ti_api_count(api, 200);
 }
 
-/* Tiles never change, but the right edge of a log does, and so does what is behind a name. */
-static bool is_whole_tile(const char *path)
-{
-    return strncmp(path, "tile/", 5) == 0 && !strstr(path, ".p/");
-}
-
+/* Tiles never change, but another log may be behind the same address tomorrow, and a tile of
+ * this one would look like a forgery then: browsers keep none of it ("no-store"). */
 void ti_page_log(void *user, const ti_web_request *request, ti_web_reply *reply)
 {
     ti_api *api = user;
@@ -251,9 +247,6 @@ void ti_page_log(void *user, const ti_web_request *request, ti_web_reply *reply)
         bool tile = strncmp(request->rest, "tile/", 5) == 0;
         ti_web_reply_head(reply, 200,
                           tile ? "application/octet-stream" : "text/plain; charset=utf-8");
-        ti_web_reply_header(
-            reply, "Cache-Control",
-            is_whole_tile(request->rest) ? "private, max-age=31536000, immutable" : "no-store");
         ti_web_reply_body(reply, &bytes);
         ti_api_count(api, 200);
         return;
