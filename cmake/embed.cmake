@@ -9,7 +9,7 @@ if(CMAKE_SCRIPT_MODE_FILE) # the part that runs while building: -DIN= -DOUT= -DS
   string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," list "${hex}")
   string(REGEX REPLACE "(0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,)" "\\1\n"
          list "${list}")
-  file(WRITE ${OUT} "/* Made from a file of share/ by cmake/embed.cmake. */\n"
+  file(WRITE ${OUT} "/* Made from a file of the sources by cmake/embed.cmake. */\n"
        "#include <stddef.h>\n"
        "extern const unsigned char ${SYMBOL}[${bytes} + 1];\nextern const size_t ${SYMBOL}_len;\n"
        "const unsigned char ${SYMBOL}[${bytes} + 1] = {\n${list}0};\n"

@@ -18,7 +18,7 @@ typedef struct serve_args {
     ti_model_args model;
     ti_session_args session;
     ti_receipt_args receipt;
-    const char *listen, *hosts, *origins;
+    const char *listen, *hosts, *origins, *log_dir;
     uint32_t port, slots, queue, kv_mb, unload_s, connections, log;
     ti_opt_list aliases;
     const char *routes, *classifier;
@@ -125,6 +125,12 @@ static const ti_opt opts[] = {
      .help = "keep prompts beside the receipts, for the owner only",
      .offset = offsetof(serve_args, receipt.keep)},
     TI_OPT_RECEIPT_ZONE(serve_args, receipt),
+    {.type = TI_OPT_STR,
+     .name = "log-dir",
+     .metavar = "DIR",
+     .help = "a log, as 'tern log' makes them: the page shows which receipts are in it",
+     .words = TI_WORDS_FILE,
+     .offset = offsetof(serve_args, log_dir)},
     {.type = TI_OPT_HEADING, .help = "Engine"},
     TI_OPTS_ENGINE(serve_args, model),
     TI_OPTS_SESSION(serve_args, session),
@@ -214,6 +220,7 @@ static tern_status open_all(server *s, tern_err *err)
     TI_TRY(ti_keys_open(&s->keys, err));
     TI_TRY(ti_serve_port_open(&s->port, &a->model, &a->session, &a->receipt, err));
     s->has_port = true;
+    TI_TRY(ti_serve_port_log(&s->port, a->log_dir, err));
     open_energy(s);
     TI_TRY(open_engine(s, err));
     TI_TRY(ti_serve_port_look(&s->port, s->engine, err));
@@ -286,7 +293,8 @@ const ti_command ti_cmd_serve = {
         "/api/tags, /api/ps, /api/show, /api/version; /health, and /metrics for Prometheus.  "
         "Requests are answered together, each with the same bits as alone.  Each answer says "
         "what it cost in joules, and in grams where the grid is known, and has a receipt: "
-        "/v1/receipts/ID, which 'tern verify' checks.\n\n"
+        "/v1/receipts/ID, which 'tern verify' checks.  A browser sees all of that at the "
+        "address itself, and verifies receipts there.\n\n"
         "Only this machine can connect unless --listen says otherwise.  With TERN_SERVE_TOKEN "
         "set, in the environment or in the file tern/keys of $XDG_CONFIG_HOME, clients must "
         "bear that token.  Prompts are not logged unless --log prompts says so.",

@@ -11,6 +11,8 @@
 #include "base/file.h"
 #include "cli/out.h"
 #include "cli/receipt_files.h"
+#include "cli/serve_log.h"
+#include "cli/serve_outlook.h"
 
 enum { RECEIPT_FILE_MAX = 1 << 20 };
 
@@ -111,6 +113,33 @@ static void port_carbon(void *user, ti_cost *cost)
                     &err) == TERN_OK;
     struct tm end = {.tm_year = (int)cost->carbon.year + 1 - EPOCH_YEAR, .tm_mday = 1};
     cost->carbon_age_s = (int64_t)time(NULL) - (int64_t)timegm(&end);
+}
+
+/* One at a time, and what was answered counts for a while: however many pages are open, a
+ * service is asked as often as by one. */
+static tern_status port_outlook(void *user, ti_buf *json, tern_err *err)
+{
+    enum { GOOD_S = 60 };
+    ti_serve_port *p = user;
+    tern_status status = TERN_OK;
+    pthread_mutex_lock(&p->looking);
+    time_t now = time(NULL);
+    if (p->outlook.len == 0 || now < p->outlook_s || now - p->outlook_s > GOOD_S) {
+        ti_buf fresh = {0};
+        status = ti_serve_outlook(&fresh, p->receipt_args->zone, err);
+        if (status == TERN_OK) {
+            ti_buf_free(&p->outlook);
+            p->outlook = fresh;
+            p->outlook_s = now;
+        } else {
+            ti_buf_free(&fresh);
+        }
+    }
+    if (status == TERN_OK) {
+        ti_buf_add(json, p->outlook.data, p->outlook.len);
+    }
+    pthread_mutex_unlock(&p->looking);
+    return status;
 }
 
 /* --- receipts -------------------------------------------------------------------------------
@@ -245,6 +274,12 @@ static tern_status port_receipt_key(void *user, ti_buf *out, tern_err *err)
     return status;
 }
 
+static tern_status port_log_file(void *user, ti_buf *out, const char *path, tern_err *err)
+{
+    const ti_serve_port *p = user;
+    return ti_serve_log_file(out, p->log_dir, path, err);
+}
+
 /* --- the log --------------------------------------------------------------------------------
  */
 
@@ -272,6 +307,10 @@ tern_status ti_serve_port_open(ti_serve_port *out, const ti_model_args *model,
     if (sodium_init() < 0 || pthread_mutex_init(&p.mutex, NULL) != 0) {
         return ti_fail(err, TERN_INTERNAL, "serve", TI_NO_OFFSET, "libsodium cannot start");
     }
+    if (pthread_mutex_init(&p.looking, NULL) != 0) {
+        pthread_mutex_destroy(&p.mutex);
+        return ti_fail_nomem(err, "serve", sizeof p.looking, "a lock");
+    }
     tern_status status = ti_model_path(&p.path, model->model, err);
     if (status == TERN_OK) {
         status = ti_grams_open(&p.grams, &grams, err);
@@ -287,7 +326,10 @@ tern_status ti_serve_port_open(ti_serve_port *out, const ti_model_args *model,
 void ti_serve_port_close(ti_serve_port *p)
 {
     ti_grams_close(&p->grams);
+    ti_buf_free(&p->outlook);
+    pthread_mutex_destroy(&p->looking);
     pthread_mutex_destroy(&p->mutex);
+    free(p->log_name);
     free(p->path);
 }
 
@@ -298,6 +340,15 @@ tern_status ti_serve_port_look(ti_serve_port *port, ti_serve_engine *engine, ter
     return port_model(port, &served, err);
 }
 
+tern_status ti_serve_port_log(ti_serve_port *port, const char *dir, tern_err *err)
+{
+    if (dir) {
+        TI_TRY(ti_serve_log_name(&port->log_name, dir, err));
+        port->log_dir = dir;
+    }
+    return TERN_OK;
+}
+
 ti_api_port ti_serve_port_functions(ti_serve_port *p, bool log)
 {
     return (ti_api_port){.user = p,
@@ -306,6 +357,9 @@ ti_api_port ti_serve_port_functions(ti_serve_port *p, bool log)
                          .receipt = p->receipt_args->off ? NULL : port_receipt,
                          .receipt_text = port_receipt_text,
                          .receipt_key = port_receipt_key,
+                         .outlook = port_outlook,
+                         .log_name = p->log_name,
+                         .log_file = port_log_file,
                          .note = log ? port_note : NULL,
                          .warn = port_warn};
 }

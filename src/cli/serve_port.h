@@ -4,6 +4,7 @@
 #define TI_CLI_SERVE_PORT_H
 
 #include <pthread.h>
+#include <time.h>
 
 #include "cli/grams.h"
 #include "cli/receipts.h"
@@ -16,8 +17,13 @@ typedef struct ti_serve_port {
     ti_serve_engine *engine; /* of ti_serve_port_look() */
     char *path;              /* of the model's file */
     ti_grams grams;          /* row NULL: no grid is known */
-    pthread_mutex_t mutex;   /* of the three below */
-    ti_file_state state;     /* what the file was like when it was described */
+    const char *log_dir;     /* that is shown; NULL = none */
+    char *log_name;          /* its origin */
+    ti_buf outlook;          /* that was sent last, under a mutex of its own ... */
+    time_t outlook_s;        /* ... and when */
+    pthread_mutex_t looking;
+    pthread_mutex_t mutex; /* of the three below */
+    ti_file_state state;   /* what the file was like when it was described */
     ti_served served;
     bool known;
 } ti_serve_port;
@@ -31,6 +37,10 @@ tern_status ti_serve_port_open(ti_serve_port *out, const ti_model_args *model,
 /* Describes the model, which the engine opens for it: a file that is no model is an error now,
  * and not of the first request.  Errors: those of tern_model_open() and ti_model_digest(). */
 tern_status ti_serve_port_look(ti_serve_port *port, ti_serve_engine *engine, tern_err *err);
+
+/* Shows the log in `dir`, which lives as long as the port; NULL = none.
+ * Errors: those of ti_log_view_open(). */
+tern_status ti_serve_port_log(ti_serve_port *port, const char *dir, tern_err *err);
 
 /* After the API was closed. */
 void ti_serve_port_close(ti_serve_port *port);

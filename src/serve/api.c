@@ -145,7 +145,8 @@ bool ti_api_admit(void *user, const ti_web_request *request, ti_web_reply *reply
     ti_api *api = user;
     uint8_t digest[TI_SHA256];
     const char *said = ti_web_header(request, "Authorization");
-    if (!api->opts.token || strcmp(request->path, "/health") == 0) {
+    if (!api->opts.token || strcmp(request->path, "/health") == 0 ||
+        ti_page_is_public(request->path)) {
         return true;
     }
     /* Digests are compared, all of them: time tells nothing of the token, not even its length.
@@ -295,6 +296,7 @@ tern_status ti_api_open(ti_api **out, const ti_api_opts *opts, tern_err *err)
         return ti_fail_nomem(err, "serve", sizeof *api, "the API");
     }
     api->opts = *opts;
+    api->started_unix_ms = ti_wall_ms();
     api->ids = ti_steady_ns() ^ ti_wall_ms() << 20 ^ (uint64_t)getpid() << 44;
     if (opts->token) {
         ti_sha256_of(api->token_digest, opts->token, strlen(opts->token));

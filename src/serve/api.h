@@ -56,6 +56,14 @@ typedef struct ti_api_port {
     tern_status (*receipt_text)(void *user, ti_buf *out, const char *id, tern_err *err);
     /* Appends the public key of receipts, a line.  Errors: TERN_NO. */
     tern_status (*receipt_key)(void *user, ti_buf *out, tern_err *err);
+    /* Appends what is expected of the grid (docs/serve.md).  NULL = nothing ever is.
+     * Errors: TERN_NO, TERN_UNAVAILABLE, with the reason.  May wait for a network. */
+    tern_status (*outlook)(void *user, ti_buf *json, tern_err *err);
+    const char *log_name; /* origin of the log of receipts that is shown; NULL = none */
+    /* Appends a file of that log: "checkpoint", "tile/...", "vkey"; or "find/ID", a line with
+     * the index of the entry that is this receipt, or "none".  Errors: TERN_NO when there is
+     * none. */
+    tern_status (*log_file)(void *user, ti_buf *out, const char *path, tern_err *err);
     void (*note)(void *user, const char *line); /* of an answer or refusal; NULL = no log */
     void (*warn)(void *user, const tern_err *err);
 } ti_api_port;

@@ -8,6 +8,7 @@
 
 #include "serve/api.h"
 #include "serve/metrics.h"
+#include "serve/state.h"
 
 typedef struct ti_call ti_call;
 typedef struct ti_routed ti_routed;
@@ -21,6 +22,8 @@ struct ti_api {
     ti_call *first, *last; /* that have ended, to be finished */
     bool closing;
     ti_metrics_all metrics;
+    ti_recent recent;
+    uint64_t started_unix_ms;
     pthread_mutex_t embedding; /* one at a time: each takes all CPUs */
     unsigned slow; /* handlers that compute or wait for the model in a thread of the web */
     uint64_t ids;  /* random start, counted up: names and seeds of calls */
@@ -49,6 +52,16 @@ void ti_routed_free(ti_routed *routed);
 /* Answers a request for embeddings, in the thread that asks.  embeddings.c */
 void ti_embeddings(ti_api *api, ti_ask_kind kind, const ti_web_request *request,
                    ti_web_reply *reply);
+
+/* The page and what it asks for; handlers.  page.c */
+void ti_page_root(void *user, const ti_web_request *request, ti_web_reply *reply);
+void ti_page_file(void *user, const ti_web_request *request, ti_web_reply *reply);
+void ti_page_state(void *user, const ti_web_request *request, ti_web_reply *reply);
+void ti_page_outlook(void *user, const ti_web_request *request, ti_web_reply *reply);
+void ti_page_log(void *user, const ti_web_request *request, ti_web_reply *reply);
+
+/* Whether what is there is the same for everybody: the page itself, without its figures. */
+bool ti_page_is_public(const char *path);
 
 /* Sends a refusal in its dialect, and counts it. */
 void ti_api_refuse(ti_api *api, ti_ask_kind kind, ti_web_reply *reply, const ti_refusal *why);

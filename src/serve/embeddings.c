@@ -152,9 +152,15 @@ static tern_status answer(ti_api *api, ti_ask_kind kind, embedding *e, const ti_
     if (status == TERN_OK) {
         render(&json, kind, e, served, &usage, &cost);
         ti_api_send(e->reply, &json);
+        const ti_recent_item item = {.ended_unix_ms = ti_wall_ms(),
+                                     .kind = kind,
+                                     .status = 200,
+                                     .usage = usage,
+                                     .cost = cost};
         pthread_mutex_lock(&api->mutex);
         ti_metrics_answer(&api->metrics, 2, &usage, &cost);
         ti_metrics_code(&api->metrics, 200);
+        ti_recent_add(&api->recent, &item);
         pthread_mutex_unlock(&api->mutex);
     }
     free(e->sdrs);

@@ -219,6 +219,26 @@ static void say_given_up(ti_call *c, unsigned code)
     }
 }
 
+/* For the page: what is known of it, without a word of its texts. */
+static void remember(ti_call *c, unsigned code, const ti_serve_usage *usage,
+                     const ti_cost *cost)
+{
+    ti_recent_item item = {.ended_unix_ms = ti_wall_ms(),
+                           .kind = c->kind,
+                           .status = code,
+                           .usage = *usage,
+                           .cost = *cost};
+    for (size_t i = 0; i < c->n_choices; i++) {
+        const char *id = c->choices[i].receipt;
+        if (id[0] && item.n_receipts++ == 0) {
+            memcpy(item.receipt, id, sizeof item.receipt);
+        }
+    }
+    pthread_mutex_lock(&c->api->mutex);
+    ti_recent_add(&c->api->recent, &item);
+    pthread_mutex_unlock(&c->api->mutex);
+}
+
 static int operation_of(ti_ask_kind kind)
 {
     return kind == TI_ASK_OPENAI_CHAT || kind == TI_ASK_OLLAMA_CHAT ? 0 : 1;
@@ -285,6 +305,7 @@ void ti_call_finish(ti_call *c)
         send_rest(c, &told);
     }
     note(c, code, &usage, &cost);
+    remember(c, code, &usage, &cost);
     ti_web_reply_end(c->reply);
     ti_call_free(c);
 }

@@ -28,16 +28,6 @@ static void send_json(ti_api *api, ti_web_reply *reply, ti_buf *json)
     ti_api_count(api, 200);
 }
 
-static void root(void *user, const ti_web_request *request, ti_web_reply *reply)
-{
-    ti_buf text = {0};
-    (void)user;
-    (void)request;
-    ti_buf_addf(&text, "tern %s is running\n", tern_version());
-    ti_web_reply_head(reply, 200, "text/plain; charset=utf-8");
-    ti_web_reply_body(reply, &text);
-}
-
 static void health(void *user, const ti_web_request *request, ti_web_reply *reply)
 {
     ti_api *api = user;
@@ -291,7 +281,11 @@ static void openai_chat(void *user, const ti_web_request *request, ti_web_reply 
 }
 
 const ti_web_route ti_api_routes[] = {
-    {"GET", "/", root, 0},
+    {"GET", "/", ti_page_root, 0},
+    {"GET", "/ui/*", ti_page_file, 0},
+    {"GET", "/tern/state", ti_page_state, 0},
+    {"GET", "/tern/outlook", ti_page_outlook, 0},
+    {"GET", "/tern/log/*", ti_page_log, 0},
     {"GET", "/health", health, 0},
     {"GET", "/metrics", metrics, 0},
     {"GET", "/v1/models", models, 0},

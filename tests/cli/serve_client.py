@@ -263,6 +263,26 @@ check("embeddings that are too many", set(codes) == {200, 429}, codes)
 check("when to try again", all(s[1]["Retry-After"] for s in seen if s[0] == 429))
 check("nobody waits for them", waited < 5, waited)
 
+# --- the page: its files are everybody's, its figures are not
+code, headers, page = ask("GET", "/", None, {"Accept": "text/html"}, auth=False)
+check("the page", code == 200 and b"<title>tern</title>" in page and
+      headers["Content-Security-Policy"].startswith("default-src 'none'"), page)
+code, headers, page = ask("GET", "/", None, {"Accept": "*/*"}, auth=False)
+check("no page", code == 200 and page.startswith(b"tern ") and headers["Vary"] == "Accept", page)
+code, headers, page = ask("GET", "/ui/app.js", auth=False)
+check("a file of it", code == 200 and headers["Content-Type"] == "text/javascript; charset=utf-8", page)
+check("it is known", ask("GET", "/ui/app.js", None, {"If-None-Match": headers["ETag"]})[0] == 304)
+for path in ["/tern/state", "/tern/outlook", "/tern/log/checkpoint"]:
+    check(f"{path} without a token", ask("GET", path, auth=False)[0] == 401)
+state = get("/tern/state")
+check("its state", state["schema"] == "tern.state/1" and state["log"] is None and
+      state["last"] > 64 or len(state["recent"]) == state["last"], state)
+check("no texts", "Once upon" not in json.dumps(state), state)
+check("nothing new", get(f"/tern/state?since={state['last']}")["recent"] == [])
+outlook = get("/tern/outlook")
+check("its outlook", outlook["feed"]["how"] == "yearly" and not outlook["decision"]["wait"], outlook)
+get("/tern/log/checkpoint", 404)
+
 # --- who leaves
 before = ask("GET", "/metrics")[2].decode()
 

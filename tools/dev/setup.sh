@@ -42,6 +42,7 @@ qemu-aarch64-static qemu-user-static
 go golang-go
 node nodejs
 npm npm
+chromium chromium
 strace strace
 /usr/share/gocode/src/golang.org/x/mod golang-golang-x-mod-dev
 /usr/lib/python3/dist-packages/torch python3-torch

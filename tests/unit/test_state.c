@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the page of `tern serve` is told, from values that are known, read back by a reader that
+ * is not ours. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "serve/state.h"
+
+static const ti_served model = {.id = "m", .name = "A \"model\"", .n_params = 12};
+static const ti_serve_stats stats = {.loaded = true, .slots = 8, .active = 2, .queued = 3};
+static const ti_attribution_sum total = {
+    .metered_uj = 100, .requests_uj = 60, .idle_uj = 30, .waiting_uj = 10};
+static const ti_energy_source source = {.evidence = TI_EVIDENCE_MODELLED,
+                                        .meter = "a meter",
+                                        .error_permille = 350,
+                                        .idle_known = true,
+                                        .idle_uw = 5000000,
+                                        .idle_by = "tdp"};
+static const ti_cost grid = {.has_carbon = true,
+                             .carbon = {.pue_permille = 1000,
+                                        .intensity_mg_kwh = 381000,
+                                        .year = 2023,
+                                        .zone = "DE",
+                                        .source = "table"}};
+
+static json_t *render(const ti_state *state)
+{
+    ti_buf out = {0};
+    json_error_t error;
+    ti_state_render(&out, state);
+    assert_false(out.failed);
+    json_t *root = json_loadb(out.data, out.len, JSON_REJECT_DUPLICATES, &error);
+    if (!root) {
+        fail_msg("%s: %s", error.text, out.data);
+    }
+    ti_buf_free(&out);
+    return root;
+}
+
+static json_t *in(json_t *root, const char *first, const char *second)
+{
+    json_t *found = json_object_get(root, first);
+    return second ? json_object_get(found, second) : found;
+}
+
+static void is_int(json_t *root, const char *first, const char *second, json_int_t value)
+{
+    assert_true(json_is_integer(in(root, first, second)));
+    assert_int_equal(json_integer_value(in(root, first, second)), value);
+}
+
+static void is_text(json_t *root, const char *first, const char *second, const char *value)
+{
+    assert_true(json_is_string(in(root, first, second)));
+    assert_string_equal(json_string_value(in(root, first, second)), value);
+}
+
+static void add_some(ti_recent *recent, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        ti_recent_item item = {.kind = (ti_ask_kind)(i % TI_ASK_KINDS), .status = 200};
+        item.usage.output_tokens = i;
+        ti_recent_add(recent, &item);
+    }
+}
+
+static void the_ring_keeps_the_last(void **state)
+{
+    ti_recent *recent = calloc(1, sizeof *recent);
+    (void)state;
+    assert_non_null(recent);
+    assert_null(ti_recent_get(recent, 0));
+    assert_null(ti_recent_get(recent, 1));
+    add_some(recent, TI_RECENT_MAX);
+    assert_int_equal(ti_recent_get(recent, 1)->number, 1);
+    assert_null(ti_recent_get(recent, TI_RECENT_MAX + 1));
+    add_some(recent, 3);
+    assert_null(ti_recent_get(recent, 3));
+    assert_int_equal(ti_recent_get(recent, 4)->number, 4);
+    assert_int_equal(ti_recent_get(recent, TI_RECENT_MAX + 3)->usage.output_tokens, 2);
+    free(recent);
+}
+
+static void all_of_it(void **state)
+{
+    ti_recent *recent = calloc(1, sizeof *recent);
+    ti_metrics_all *metrics = calloc(1, sizeof *metrics);
+    ti_recent_item item = {
+        .ended_unix_ms = 77,
+        .kind = TI_ASK_OLLAMA_CHAT,
+        .status = 200,
+        .usage = {.prompt_tokens = 7, .output_tokens = 5, .total_ns = 9},
+        .cost = {.has_energy = true, .energy = {.energy_uj = 60, .meter = "a meter"}},
+        .n_receipts = 2,
+        .receipt = "01ABC"};
+    (void)state;
+    assert_non_null(recent);
+    assert_non_null(metrics);
+    ti_recent_add(recent, &item);
+    ti_metrics_answer(metrics, 0, &item.usage, &item.cost);
+    const ti_state all = {.now_unix_ms = 2000,
+                          .started_unix_ms = 1000,
+                          .steady_ns = 555,
+                          .model = &model,
+                          .stats = &stats,
+                          .metrics = metrics,
+                          .source = &source,
+                          .total = &total,
+                          .grid = &grid,
+                          .recent = recent,
+                          .receipts = true,
+                          .log_name = "a log"};
+    json_t *root = render(&all);
+    is_text(root, "schema", NULL, "tern.state/1");
+    is_int(root, "started_unix_ms", NULL, 1000);
+    is_text(root, "model", "name", "A \"model\"");
+    is_int(root, "engine", "active", 2);
+    is_int(root, "energy", "steady_ns", 555);
+    is_int(root, "energy", "metered_uj", 100);
+    is_int(root, "energy", "waiting_uj", 10);
+    is_text(root, "energy", "evidence", "modelled");
+    is_text(root, "energy", "idle_by", "tdp");
+    is_int(root, "grid", "intensity_mg_kwh", 381000);
+    is_int(root, "answers", "n", 1);
+    is_int(root, "answers", "energy_uj", 60);
+    is_text(root, "log", NULL, "a log");
+    json_t *first = json_array_get(json_object_get(root, "recent"), 0);
+    is_text(first, "operation", NULL, "chat");
+    is_int(first, "output_tokens", NULL, 5);
+    is_int(first, "energy", "energy_uj", 60);
+    assert_true(json_is_null(in(first, "carbon", NULL)));
+    is_int(first, "receipts", NULL, 2);
+    is_text(first, "receipt", NULL, "01ABC");
+    json_decref(root);
+    free(metrics);
+    free(recent);
+}
+
+/* What is not known is null, and never 0. */
+static void nothing_is_known(void **state)
+{
+    ti_recent *recent = calloc(1, sizeof *recent);
+    ti_metrics_all *metrics = calloc(1, sizeof *metrics);
+    (void)state;
+    assert_non_null(recent);
+    assert_non_null(metrics);
+    add_some(recent, 1);
+    const ti_state none = {
+        .model = &model, .stats = &stats, .metrics = metrics, .recent = recent};
+    json_t *root = render(&none);
+    assert_true(json_is_null(in(root, "energy", NULL)));
+    assert_true(json_is_null(in(root, "grid", NULL)));
+    assert_true(json_is_null(in(root, "log", NULL)));
+    json_t *first = json_array_get(json_object_get(root, "recent"), 0);
+    assert_true(json_is_null(in(first, "energy", NULL)));
+    assert_true(json_is_null(in(first, "receipt", NULL)));
+    json_decref(root);
+    free(metrics);
+    free(recent);
+}
+
+static void only_what_is_new(void **state)
+{
+    static const struct {
+        uint64_t since;
+        size_t n;
+        json_int_t first;
+    } rows[] = {
+        {0, TI_RECENT_MAX, 7},
+        {6, TI_RECENT_MAX, 7},
+        {7, TI_RECENT_MAX - 1, 8},
+        {69, 1, 70},
+        {70, 0, 0},
+        {71, TI_RECENT_MAX, 7},
+        {UINT64_MAX, TI_RECENT_MAX, 7},
+    };
+    ti_recent *recent = calloc(1, sizeof *recent);
+    ti_metrics_all *metrics = calloc(1, sizeof *metrics);
+    (void)state;
+    assert_non_null(recent);
+    assert_non_null(metrics);
+    add_some(recent, TI_RECENT_MAX + 6);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const ti_state s = {.model = &model,
+                            .stats = &stats,
+                            .metrics = metrics,
+                            .recent = recent,
+                            .since = rows[i].since};
+        json_t *root = render(&s);
+        json_t *list = json_object_get(root, "recent");
+        assert_int_equal(json_array_size(list), rows[i].n);
+        if (rows[i].n > 0) {
+            is_int(json_array_get(list, 0), "number", NULL, rows[i].first);
+        }
+        is_int(root, "last", NULL, TI_RECENT_MAX + 6);
+        json_decref(root);
+    }
+    free(metrics);
+    free(recent);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_ring_keeps_the_last), cmocka_unit_test(all_of_it),
+        cmocka_unit_test(nothing_is_known), cmocka_unit_test(only_what_is_new)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
