@@ -37,10 +37,10 @@ typedef struct ti_serve_routes_args {
 /* Reads the file and opens the router.  Not to be moved afterwards.  Close it also when it
  * failed.  Errors: those of ti_upstreams_load(), ti_classifier_open(), ti_router_open();
  * TERN_UNAVAILABLE (no thread), TERN_CANCELLED. */
-tern_status ti_serve_routes_open(ti_serve_routes *out, const ti_serve_routes_args *args,
+tern_status ti_serve_routes_open(ti_serve_routes *s, const ti_serve_routes_args *args,
                                  const ti_keys *keys, tern_err *err);
 
 /* After the API was closed, and the router stopped.  Zeroed is allowed. */
-void ti_serve_routes_close(ti_serve_routes *routes);
+void ti_serve_routes_close(ti_serve_routes *s);
 
 #endif
