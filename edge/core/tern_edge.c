@@ -27,6 +27,7 @@
 #define MIN_THRESHOLD ((uint32_t)16u << 16)    /* 1 deviation */
 #define MAX_THRESHOLD ((uint32_t)16384u << 16)
 #define MAX_INTERVAL_S 86400u
+#define AGREES 2u                   /* parts of 65,536 s: so the next of daily readings does */
 #define MAX_DEVIATION_FLOOR 1048576 /* 2^20 */
 
 /* floor(v / 2^s) without a shift of a negative number; s < 31. */
@@ -81,6 +82,9 @@ static int32_t quotient(int32_t residual, int32_t deviation)
 int32_t tern_edge_norm_step(struct tern_edge_norm *norm, int32_t value, uint32_t adapt,
                             int32_t min_deviation)
 {
+    if (value == TERN_EDGE_MISSING) {
+        return 0;
+    }
     const int32_t low = (value < -TERN_EDGE_MAX_VALUE) ? -TERN_EDGE_MAX_VALUE : value;
     const int32_t x = ((low > TERN_EDGE_MAX_VALUE) ? TERN_EDGE_MAX_VALUE : low) * Q4;
     const int32_t mean = (norm->visits == 0u) ? x : norm->mean;
@@ -158,6 +162,24 @@ static uint32_t unusable(int32_t value, int32_t max_value, uint8_t two_way)
     return status;
 }
 
+/* Moments in parts of 65,536 s (18 hours), from 1: all that is kept of one that is in doubt. */
+static uint32_t about(uint32_t time)
+{
+    return ((time >> 16) + 1u) & 0xffffu;
+}
+
+/* Whether a time can follow the last one: 0, or why not. */
+static uint32_t disorder(uint32_t time, uint32_t last_time, uint32_t doubt)
+{
+    const uint32_t step = (time > last_time) ? (time - last_time) : (last_time - time);
+    if (step <= TERN_EDGE_LEAP_S) {
+        return (time > last_time) ? 0u : TERN_EDGE_OUT_OF_ORDER;
+    }
+    return ((doubt != 0u) && (((about(time) - doubt) & 0xffffu) <= AGREES))
+               ? 0u
+               : (TERN_EDGE_OUT_OF_ORDER | TERN_EDGE_GAP);
+}
+
 /* Why a reading cannot be used, or 0. */
 static uint32_t refusal(const struct tern_edge_meter *m, uint32_t time, int32_t value)
 {
@@ -166,8 +188,8 @@ static uint32_t refusal(const struct tern_edge_meter *m, uint32_t time, int32_t 
     if (status == TERN_EDGE_IS_MISSING) {
         return status;
     }
-    if ((m->seen != 0u) && (time <= m->last_time)) {
-        status |= TERN_EDGE_OUT_OF_ORDER;
+    if (m->seen != 0u) {
+        status |= disorder(time, m->last_time, m->doubt);
     }
     if ((m->seen != 0u) && (c->frozen_limit != 0u) && (m->run >= c->frozen_limit) &&
         (value == m->last_value)) {
@@ -271,8 +293,12 @@ void tern_edge_meter_step(struct tern_edge_meter *m, uint32_t local_time_s, int3
     result->predicted = 0;
     result->status = refusal(m, local_time_s, value);
     if (result->status != 0u) {
+        if (result->status == (TERN_EDGE_OUT_OF_ORDER | TERN_EDGE_GAP)) {
+            m->doubt = (uint16_t)about(local_time_s);
+        }
         return;
     }
+    m->doubt = 0;
     const struct tern_edge_config *c = m->config;
     const uint32_t hour = tern_edge_hour_of_week(local_time_s);
     if ((m->seen != 0u) &&
@@ -288,7 +314,7 @@ void tern_edge_meter_step(struct tern_edge_meter *m, uint32_t local_time_s, int3
     const int32_t scale = (known > c->min_deviation) ? known : c->min_deviation;
     const int32_t z = quotient(residual, scale);
     const int32_t error = z - m->predicted;
-    m->level += floor_shift((clamp(error, ERROR_CUT) * Q4) - m->level, 4);
+    m->level = (int16_t)(m->level + floor_shift((clamp(error, ERROR_CUT) * Q4) - m->level, 4));
     /* The mean of sixteen errors varies four to six times less than one of them. */
     const int32_t sustained = magnitude(m->level) / 4;
     result->score = (magnitude(error) > sustained) ? magnitude(error) : sustained;
@@ -441,7 +467,8 @@ static int32_t surprise_of_all(struct tern_edge_watch *w, uint32_t of_day, int32
     w->range = move(w->range, magnitude(x - w->slow), n, OF_RANGE, n);
     const int32_t rare =
         log2_256((uint32_t)(((sum * OF_SUM) + (largest * (16 - OF_SUM))) / 16) + 1u);
-    const int32_t known = (log2_256(n + 1u) / AGE) + (log2_256(w->told + 1u) / AGE_TOLD);
+    const int32_t known =
+        (log2_256(n + 1u) / AGE) + (log2_256((uint32_t)w->told + 1u) / AGE_TOLD);
     return (rare > known) ? (rare - known) : 0;
 }
 
@@ -452,18 +479,21 @@ void tern_edge_watch_step(struct tern_edge_watch *w, uint32_t local_time_s, int3
     result->score = 0;
     result->surprise = 0;
     result->status = unusable(value, c->max_value, c->two_way);
-    if ((w->seen != 0u) && (local_time_s <= w->last_time) &&
-        (result->status != TERN_EDGE_IS_MISSING)) {
-        result->status |= TERN_EDGE_OUT_OF_ORDER;
+    if ((w->seen != 0u) && (result->status != TERN_EDGE_IS_MISSING)) {
+        result->status |= disorder(local_time_s, w->last_time, w->doubt);
     }
     if (result->status != 0u) {
+        if (result->status == (TERN_EDGE_OUT_OF_ORDER | TERN_EDGE_GAP)) {
+            w->doubt = (uint16_t)about(local_time_s);
+        }
         return;
     }
+    w->doubt = 0;
     const int32_t s = surprise_of_all(w, (local_time_s / 3600u) % 24u, value * Q4);
     result->surprise = s;
     if ((s * 256) > (w->shadow + SHADOW)) {
         result->score = s;
-        w->told += (s >= TOLD) ? 1u : 0u;
+        w->told = (uint16_t)(w->told + (((s >= TOLD) && (w->told < 0xffffu)) ? 1u : 0u));
     }
     if ((s * 256) > w->shadow) {
         w->shadow = s * 256;
@@ -488,6 +518,9 @@ void tern_edge_watch_step(struct tern_edge_watch *w, uint32_t local_time_s, int3
 int32_t tern_edge_level_step(struct tern_edge_level *level, int32_t value, uint32_t near,
                              uint32_t far, int32_t least)
 {
+    if (value == TERN_EDGE_MISSING) {
+        return 0;
+    }
     const uint32_t n = level->seen;
     const int32_t low = (value < 0) ? 0 : value;
     const int32_t x = ((low > TERN_EDGE_MAX_VALUE) ? TERN_EDGE_MAX_VALUE : low) * Q4;

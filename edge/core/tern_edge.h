@@ -129,15 +129,24 @@ void tern_edge_fc_run(const struct tern_edge_layer *layer, const int8_t *in, int
 #define TERN_EDGE_MISSING INT32_MIN  /* "there is no value": as a reading */
 #define TERN_EDGE_UNIT 16            /* scores and thresholds: this is one mean deviation */
 
+/* Steps of the clock that are longer, in either direction, are not believed at once: a single
+ * reading from the future would make all that follow be out of order, and after a clock that
+ * began again in 1970 nothing would be used until its time has come again. */
+#define TERN_EDGE_LEAP_S 604800u /* a week */
+
 /* Bits of a result.  With one of the first five the reading was not used: the state is what it
- * was, bit for bit, and score, z and the rest of the result are 0. */
+ * was, bit for bit, and score, z and the rest of the result are 0.  There is one exception: a
+ * reading that could be used but for its step of more than TERN_EDGE_LEAP_S, earlier or later,
+ * has the status TERN_EDGE_OUT_OF_ORDER | TERN_EDGE_GAP, and about when it was is kept.  If the
+ * next usable reading is from then too (36 hours later always is, 55 never) the clock was set:
+ * it is used, with TERN_EDGE_GAP.  Any used reading ends the doubt. */
 #define TERN_EDGE_IS_MISSING 1u   /* value is TERN_EDGE_MISSING */
 #define TERN_EDGE_SATURATED 2u    /* value is at or over max_value (or under -max_value) */
 #define TERN_EDGE_NEGATIVE 4u     /* value is negative, and the meter does not run backwards */
-#define TERN_EDGE_OUT_OF_ORDER 8u /* time is not after that of the last used reading */
+#define TERN_EDGE_OUT_OF_ORDER 8u /* not after the last used reading, or a step too far */
 #define TERN_EDGE_FROZEN 16u      /* the same value came frozen_limit times before */
 #define TERN_EDGE_REFUSED 31u     /* any of these */
-#define TERN_EDGE_GAP 32u         /* used, but later than one and a half intervals */
+#define TERN_EDGE_GAP 32u         /* more than one and a half intervals after that */
 #define TERN_EDGE_WARMING_UP 64u  /* used; alarms begin after warm_up readings */
 #define TERN_EDGE_ALARM 128u      /* the score is over the threshold: an event begins */
 
@@ -164,7 +173,8 @@ struct tern_edge_meter {
     uint32_t seen;      /* used readings */
     uint32_t threshold; /* of scores, 1/65536 */
     int32_t last_value;
-    int32_t level;                 /* running mean of errors, 1/256 deviations */
+    int16_t level;                 /* running mean of errors, 1/256 deviations */
+    uint16_t doubt;                /* when the clock said something strange; 0: it did not */
     int32_t mean[TERN_EDGE_HOURS]; /* baseline of an hour of the week, 1/16 of a reading */
     int32_t deviation[24];         /* mean absolute residual of an hour of the day, 1/16 */
     uint8_t visits[TERN_EDGE_HOURS];
@@ -235,7 +245,8 @@ struct tern_edge_watch {
     int32_t medium; /* of 128 */
     int32_t slow;   /* of 32 */
     int32_t range;  /* mean distance from the slow one */
-    uint32_t told;  /* surprises so far */
+    uint16_t told;  /* surprises so far */
+    uint16_t doubt; /* when the clock said something strange; 0: it did not */
     int32_t shadow; /* of earlier ones, 1/65536 bits */
     struct tern_edge_watch_statistic statistics[TERN_EDGE_WATCH_STATISTICS];
     int32_t hour[24]; /* running mean of an hour of the day, 1/16 */
@@ -253,8 +264,8 @@ struct tern_edge_watch_result {
 int tern_edge_watch_init(struct tern_edge_watch *watch,
                          const struct tern_edge_watch_config *config);
 
-/* One reading; see tern_edge_meter_step().  A refused one changes nothing.  Cost: see
- * docs/edge.md. */
+/* One reading; see tern_edge_meter_step(), also for times that are not believed at once.  A
+ * refused one changes nothing else.  Cost: see docs/edge.md. */
 void tern_edge_watch_step(struct tern_edge_watch *watch, uint32_t local_time_s, int32_t value,
                           struct tern_edge_watch_result *result);
 
@@ -269,7 +280,8 @@ struct tern_edge_norm {
 
 /* One value, |value| <= TERN_EDGE_MAX_VALUE (others are taken as that); adapt 2 .. 8;
  * min_deviation 1 .. 2^20.  Returns (value - mean) / deviation before the update, 1/16,
- * cut to -8191 .. 8191.  A *norm of zeros is a fresh one. */
+ * cut to -8191 .. 8191.  With TERN_EDGE_MISSING nothing changes, and 0 is returned: so a device
+ * may feed it whatever it has.  A *norm of zeros is a fresh one. */
 int32_t tern_edge_norm_step(struct tern_edge_norm *norm, int32_t value, uint32_t adapt,
                             int32_t min_deviation);
 
@@ -285,7 +297,9 @@ struct tern_edge_level {
 /* One value, 0 .. TERN_EDGE_MAX_VALUE (others are taken as the nearest); near 2 .. 8; far
  * near + 1 .. 12; least 1 .. 2^20, in 1/16: means below it count as it.  Returns
  * log2(near / far) / usual before the update of `far` and `usual`, 1/16, cut to -8191 .. 8191;
- * 0 for the first 2^far values.  A *level of zeros is a fresh one. */
+ * 0 for the first 2^far values.  With TERN_EDGE_MISSING nothing changes, and 0 is returned.
+ * What a meter's status refuses for another reason (saturated, negative, out of order) the
+ * caller keeps away from it.  A *level of zeros is a fresh one. */
 int32_t tern_edge_level_step(struct tern_edge_level *level, int32_t value, uint32_t near,
                              uint32_t far, int32_t least);
 

@@ -73,8 +73,9 @@ static void test_bad_readings(void)
     refused(now, INT32_MIN + 1, TERN_EDGE_NEGATIVE | TERN_EDGE_SATURATED);
     refused(now - 3600, 400, TERN_EDGE_OUT_OF_ORDER);
     refused(now - 7200, 400, TERN_EDGE_OUT_OF_ORDER);
-    refused(0, 400, TERN_EDGE_OUT_OF_ORDER);
-    refused(0, -5, TERN_EDGE_OUT_OF_ORDER | TERN_EDGE_NEGATIVE);
+    refused(now - TERN_EDGE_LEAP_S - 3600, 400, TERN_EDGE_OUT_OF_ORDER);
+    refused(0, -5, TERN_EDGE_OUT_OF_ORDER | TERN_EDGE_GAP | TERN_EDGE_NEGATIVE);
+    refused(UINT32_MAX, TERN_EDGE_MISSING, TERN_EDGE_IS_MISSING);
 
     /* Six equal readings are believed, the seventh is not; another value is again. */
     for (uint32_t i = 400; i < 406; i++) {
@@ -98,6 +99,65 @@ static void test_bad_readings(void)
         CHECK((result.status & TERN_EDGE_REFUSED) == 0);
     }
     refused(monday + 70000, -1000000, TERN_EDGE_SATURATED);
+}
+
+/* A step of the clock that is too long to be believed: nothing changes but what is in doubt. */
+static void doubted(uint32_t time)
+{
+    struct tern_edge_meter before = meter;
+    tern_edge_meter_step(&meter, time, 400, &result);
+    CHECK(result.status == (TERN_EDGE_OUT_OF_ORDER | TERN_EDGE_GAP) && result.score == 0);
+    CHECK(meter.doubt != 0);
+    before.doubt = meter.doubt;
+    CHECK(edge_same(&before, &meter, sizeof meter));
+    edge_see(result.status);
+}
+
+static void used(uint32_t time, uint32_t status)
+{
+    tern_edge_meter_step(&meter, time, 401 + (int32_t)(meter.seen & 1), &result);
+    CHECK((result.status & (TERN_EDGE_REFUSED | TERN_EDGE_GAP)) == status && meter.doubt == 0);
+    edge_see(result.status);
+}
+
+/* One reading from the future or the past is left out; a clock that was set is followed. */
+static void test_leaps(void)
+{
+    const uint32_t week = TERN_EDGE_LEAP_S, hour = 3600, far = monday + 4000u * 86400u;
+    uint32_t now = monday;
+    CHECK(tern_edge_meter_init(&meter, &good_config, NULL, NULL, NULL));
+    used(now, 0); /* the first is believed */
+    doubted(far);
+    refused(monday - 2 * week, -5, TERN_EDGE_OUT_OF_ORDER | TERN_EDGE_GAP | TERN_EDGE_NEGATIVE);
+    refused(far + hour, TERN_EDGE_MISSING, TERN_EDGE_IS_MISSING);
+    used(now += hour, 0);
+    doubted(far + hour); /* the earlier one is forgotten */
+    doubted(far + 3 * week);
+    doubted(0);
+    used(now += hour, 0);
+    /* Up to a week is a gap; one second more is in doubt until the next says so too. */
+    used(now += week, TERN_EDGE_GAP);
+    doubted(now += week + 1);
+    used(now += hour, TERN_EDGE_GAP);
+    used(now += hour, 0);
+    refused(now - week, 400, TERN_EDGE_OUT_OF_ORDER);
+    refused(now, 400, TERN_EDGE_OUT_OF_ORDER);
+    /* A clock that began again in 1970, and was set later. */
+    doubted(60);
+    used(60 + hour, TERN_EDGE_GAP);
+    used(60 + 2 * hour, 0);
+    doubted(now);
+    used(now += hour, TERN_EDGE_GAP);
+    used(now += hour, 0);
+    /* What is no longer about the same time, later or earlier, does not agree. */
+    doubted(far);
+    doubted(far + 3 * 65536);
+    doubted(far - 2 * 65536);
+    used(far, TERN_EDGE_GAP);
+    doubted(UINT32_MAX - 86400u - hour);
+    used(UINT32_MAX - hour, TERN_EDGE_GAP); /* a day later */
+    used(UINT32_MAX, 0);
+    refused(UINT32_MAX, 400, TERN_EDGE_OUT_OF_ORDER);
 }
 
 static void test_bad_config(void)
@@ -166,7 +226,7 @@ static void test_extremes(void)
         CHECK(tern_edge_meter_init(&meter, &config, NULL, NULL, NULL));
         uint32_t time = 0;
         for (uint32_t i = 0; i < 4000; i++) {
-            time += setting & 2 ? 1 : 1 + edge_random() % 1000000;
+            time += setting & 2 ? 1 : 1 + edge_random() % TERN_EDGE_LEAP_S;
             const int32_t value = i % 400 < 200 ? values[i & 1] : values[edge_random() % 5];
             tern_edge_meter_step(&meter, time, value, &result);
             CHECK((result.status & TERN_EDGE_REFUSED) == 0);
@@ -174,9 +234,11 @@ static void test_extremes(void)
             CHECK(result.threshold >= TERN_EDGE_UNIT && result.threshold <= 16384);
             edge_see((uint32_t)result.score);
         }
-        tern_edge_meter_step(&meter, UINT32_MAX, 1, &result);
-        CHECK((result.status & TERN_EDGE_REFUSED) == 0);
-        tern_edge_meter_step(&meter, 5, 1, &result);
+        for (uint32_t i = 0; i < 2; i++) { /* what is in doubt, and once more */
+            tern_edge_meter_step(&meter, UINT32_MAX - 86400 + i, 1, &result);
+            CHECK(((result.status & TERN_EDGE_OUT_OF_ORDER) != 0) == (i == 0));
+        }
+        tern_edge_meter_step(&meter, UINT32_MAX - 86400, 1, &result);
         CHECK(result.status == TERN_EDGE_OUT_OF_ORDER);
     }
 }
@@ -204,7 +266,11 @@ static void test_norm(void)
         }
         CHECK(norm.mean == -77 * 16 && norm.deviation == 0);
     }
-    static const int32_t ends[] = {INT32_MIN, INT32_MAX, -TERN_EDGE_MAX_VALUE,
+    /* What is missing changes nothing. */
+    const struct tern_edge_norm before = norm;
+    CHECK(tern_edge_norm_step(&norm, TERN_EDGE_MISSING, 4, 1) == 0);
+    CHECK(edge_same(&before, &norm, sizeof norm));
+    static const int32_t ends[] = {INT32_MIN + 1, INT32_MAX, -TERN_EDGE_MAX_VALUE,
                                    TERN_EDGE_MAX_VALUE};
     norm = (struct tern_edge_norm){0, 0, 0};
     for (uint32_t i = 0; i < 4000; i++) {
@@ -320,7 +386,7 @@ static void test_with_network(void)
         kept[i] = history[i];
     }
     refused(monday + 1000 * 3600, TERN_EDGE_MISSING, TERN_EDGE_IS_MISSING);
-    refused(monday, 400, TERN_EDGE_OUT_OF_ORDER);
+    refused(monday + 900 * 3600, 400, TERN_EDGE_OUT_OF_ORDER);
     CHECK(edge_same(kept, history, sizeof history));
     step(1000, household(1000));
     CHECK(!edge_same(kept, history, sizeof history));
@@ -383,7 +449,23 @@ static void test_watch_bad_input(void)
     watch_refuses(now, INT32_MIN + 1, TERN_EDGE_NEGATIVE | TERN_EDGE_SATURATED);
     watch_refuses(now, -1, TERN_EDGE_NEGATIVE);
     watch_refuses(now - 3600, 400, TERN_EDGE_OUT_OF_ORDER);
-    watch_refuses(0, -5, TERN_EDGE_OUT_OF_ORDER | TERN_EDGE_NEGATIVE);
+    watch_refuses(0, -5, TERN_EDGE_OUT_OF_ORDER | TERN_EDGE_GAP | TERN_EDGE_NEGATIVE);
+    /* One reading from the future is left out, two that agree are a clock that was set. */
+    for (uint32_t i = 0; i < 4; i++) {
+        struct tern_edge_watch before = watch;
+        watch_step(monday + 4000u * 86400u + 3600u * (i < 2 ? 0 : i), 400);
+        if (i == 0 || i == 2) {
+            CHECK(seen.status == (TERN_EDGE_OUT_OF_ORDER | TERN_EDGE_GAP));
+            before.doubt = watch.doubt;
+            CHECK(watch.doubt != 0 && edge_same(&before, &watch, sizeof watch));
+        }
+        if (i == 0) {
+            watch_step(now, 400);
+            CHECK((seen.status & TERN_EDGE_REFUSED) == 0 && watch.doubt == 0);
+            i++; /* and again from the beginning */
+        }
+        CHECK(i < 3 || (seen.status & TERN_EDGE_REFUSED) == 0);
+    }
 }
 
 /* A spike, a day without use and another level are surprising, and the first moment of each is
@@ -455,6 +537,8 @@ static void test_watch_extremes(void)
             most = seen.surprise > most ? seen.surprise : most;
         }
         edge_see((uint32_t)most);
+        tern_edge_watch_step(&watch, UINT32_MAX - 86400, 1, &seen);
+        CHECK(seen.status == (TERN_EDGE_OUT_OF_ORDER | TERN_EDGE_GAP));
         tern_edge_watch_step(&watch, UINT32_MAX, 1, &seen);
         CHECK((seen.status & TERN_EDGE_REFUSED) == 0);
     }
@@ -488,7 +572,11 @@ static void test_level(void)
     for (uint32_t i = 0; i < 2000; i++) {
         CHECK(tern_edge_level_step(&level, 77, 2, 12, 1) == 0);
     }
-    static const int32_t ends[] = {INT32_MIN, -1, 0, TERN_EDGE_MAX_VALUE, INT32_MAX};
+    /* What is missing changes nothing. */
+    const struct tern_edge_level before = level;
+    CHECK(tern_edge_level_step(&level, TERN_EDGE_MISSING, 2, 12, 1) == 0);
+    CHECK(edge_same(&before, &level, sizeof level));
+    static const int32_t ends[] = {INT32_MIN + 1, -1, 0, TERN_EDGE_MAX_VALUE, INT32_MAX};
     for (uint32_t near = 2; near <= 8; near++) {
         level = (struct tern_edge_level){0, 0, 0, 0};
         for (uint32_t i = 0; i < 9000; i++) {
@@ -510,18 +598,19 @@ static void test_level(void)
 
 const struct edge_test edge_meter_tests[] = {
     {"hours of the week", test_hours, 2166136261u},
-    {"bad readings", test_bad_readings, 334020761u},
+    {"bad readings", test_bad_readings, 4153090858u},
     {"bad settings", test_bad_config, 67918732u},
-    {"extremes of the detector", test_extremes, 33277558u},
+    {"extremes of the detector", test_extremes, 3155002464u},
     {"running normalisation", test_norm, 2822700505u},
     {"faults", test_faults, 3760258348u},
     {"budget of a household", test_budget_of_a_household, 1219693968u},
     {"budget against an enemy", test_budget_against_an_enemy, 459306517u},
     {"with a network", test_with_network, 2790187407u},
-    {"what a watch refuses", test_watch_bad_input, 4022760752u},
+    {"what a watch refuses", test_watch_bad_input, 928005609u},
     {"what a watch finds", test_watch_finds, 3305435371u},
     {"a watch of any scale", test_watch_any_scale, 3923204190u},
     {"extremes of a watch", test_watch_extremes, 661282311u},
     {"level", test_level, 303747852u},
+    {"leaps of the clock", test_leaps, 101820802u},
     {NULL, NULL, 0},
 };
