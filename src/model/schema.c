@@ -390,7 +390,9 @@ static tern_status do_alone(ti_js *s, const ti_jval *schema, ti_gexpr **out)
         return ti_fail(s->err, TERN_UNSUPPORTED, module, all->at,
                        "keyword 'allOf' is supported for one schema only");
     }
-    return do_choice(s, any ? any : one ? one : all, one != NULL, out);
+    const ti_jval *list = any ? any : one ? one : all;
+    TI_ASSERT(list); /* the caller has seen one of them */
+    return do_choice(s, list, one != NULL, out);
 }
 
 /* Keywords about a type that the schema does not allow would have no effect, which nobody
