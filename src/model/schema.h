@@ -2,6 +2,7 @@
 /* model/schema.h - what the files of JSON Schema share; private to them.
  *
  *   schema.c        schemas
+ *   schema_words.c  keywords and types
  *   schema_object.c objects and arrays
  *   schema_scalar.c strings and whole numbers by their keywords
  *   schema_text.c   texts and whole numbers as expressions
@@ -24,6 +25,9 @@ enum {
     TI_JS_ALL = (1u << 7) - 1
 };
 
+/* What else a schema can have: a keyword that says everything alone, a list of values. */
+enum { TI_JS_ALONE = 1u << 9, TI_JS_LIST = 1u << 10 };
+
 /* A schema and the rule that it becomes. */
 typedef struct ti_js_part {
     const ti_jval *schema;
@@ -39,6 +43,14 @@ typedef struct ti_js {
     size_t compared; /* what `oneOf` and references have cost: see ti_js_exclude() */
     tern_err *err;
 } ti_js;
+
+/* Refuses keywords that are not known, and those that are known but not together.  *what: the
+ * types that its keywords are about, TI_JS_ALONE, TI_JS_LIST.  Errors: TERN_UNSUPPORTED. */
+tern_status ti_js_check(const ti_js *s, const ti_jval *schema, unsigned *what);
+
+/* Refuses keywords about types that the schema does not allow: they would have no effect, which
+ * nobody meant.  Errors: TERN_UNSUPPORTED. */
+tern_status ti_js_check_types(const ti_js *s, const ti_jval *schema, unsigned allowed);
 
 /* The types that a schema names or, without `type`, that its keywords are about; 0 when it has
  * neither.  Errors: TERN_CORRUPT. */
