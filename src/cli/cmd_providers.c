@@ -34,7 +34,7 @@ static const ti_opt opts[] = {
     {.type = TI_OPT_STR,
      .name = "hour",
      .metavar = "MOMENT",
-     .help = "when: 18:00, 'tomorrow 9:00', 12h from now; the hour that begins then",
+     .help = "when: 18:00, 6pm, noon, 'tomorrow 9:00', 12h from now; the hour that begins then",
      .fallback = "now",
      .offset = offsetof(providers_args, hour)},
     {.type = TI_OPT_STR,
@@ -118,7 +118,8 @@ static tern_status read_hour(asking *a, tern_err *err)
     ti_moment_ask ask = {.what = "hour", .now_s = r->now_s, .after_s = r->now_s};
     r->hour_s = r->now_s;
     if (a->args->hour) {
-        TI_TRY(ti_moment_parse(&r->hour_s, a->args->hour, &ask, err));
+        ti_zone_check();
+        TI_TRY(ti_moment_typed(&r->hour_s, a->args->hour, ask, err));
     }
     if (r->hour_s < r->now_s || r->hour_s > r->now_s + LOOK_AHEAD_S - TI_HOUR_S) {
         return ti_fail(err, TERN_USAGE, "providers", TI_NO_OFFSET,

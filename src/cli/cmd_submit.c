@@ -39,7 +39,8 @@ static const ti_opt opts[] = {
     {.type = TI_OPT_STR,
      .name = "by",
      .metavar = "MOMENT",
-     .help = "when it must have ended: 18:00, 'tomorrow 9:00', 12h from now, 2026-01-31T12:00Z",
+     .help = "when it must have ended: 18:00, 6pm, noon, 'tomorrow 9:00', 12h from now, "
+             "2026-01-31T12:00Z",
      .fallback = "24h",
      .offset = offsetof(ti_submit_args, by)},
     {.type = TI_OPT_STR,
@@ -86,7 +87,7 @@ static const ti_opt opts[] = {
      .name = "via",
      .metavar = "WHO",
      .help = "who starts it: tern's own daemon, a timer of systemd, or Slurm; windows prints a "
-             "task for its scheduler",
+             "task for its scheduler, which is in no queue and is not counted",
      .choices = "jobd|systemd|slurm|windows",
      .words = TI_WORDS_CHOICES,
      .offset = offsetof(ti_submit_args, via)},
@@ -165,13 +166,14 @@ static tern_status read_times(ti_job *job, const ti_submit_args *args, tern_err 
 {
     int64_t now_s = (int64_t)time(NULL);
     job->submitted_s = job->earliest_s = now_s;
+    ti_zone_check();
     ti_moment_ask from = {.what = "from", .now_s = now_s, .after_s = now_s, .day_begins = true};
     if (args->from) {
-        TI_TRY(ti_moment_parse(&job->earliest_s, args->from, &from, err));
+        TI_TRY(ti_moment_typed(&job->earliest_s, args->from, from, err));
         job->earliest_s = job->earliest_s < now_s ? now_s : job->earliest_s;
     }
     ti_moment_ask by = {.what = "by", .now_s = now_s, .after_s = job->earliest_s};
-    TI_TRY(ti_moment_parse(&job->deadline_s, args->by ? args->by : "24h", &by, err));
+    TI_TRY(ti_moment_typed(&job->deadline_s, args->by ? args->by : "24h", by, err));
     if (job->deadline_s < job->earliest_s + job->longest_s) {
         return ti_fail(err, TERN_USAGE, "submit", TI_NO_OFFSET,
                        "by: it cannot have ended by then");
@@ -443,7 +445,11 @@ static tern_status submit(submission *s, const ti_submit_args *args, tern_err *e
 static tern_status print_task(submission *s, tern_err *err)
 {
     TI_TRY(decide(s, err));
-    return ti_via_windows(s->job, err);
+    TI_TRY(ti_via_windows(s->job, err));
+    /* What Windows does with it is told to nobody here. */
+    ti_note("(not in the queue, and never counted; on Windows: schtasks /create /tn NAME /xml "
+            "FILE)");
+    return TERN_OK;
 }
 
 static tern_status run(const void *values, const ti_operands *given, tern_err *err)

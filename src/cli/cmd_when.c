@@ -192,17 +192,6 @@ static tern_status read_power(uint64_t *power_uw, const char *text, tern_err *er
     return TERN_OK;
 }
 
-/* Reads a moment, and says what clock changes made of it. */
-static tern_status read_moment(int64_t *time_s, const char *text, ti_moment_ask ask,
-                               tern_err *err)
-{
-    ti_moment_clock clock;
-    ask.clock = &clock;
-    TI_TRY(ti_moment_parse(time_s, text, &ask, err));
-    ti_moment_note(&ask, text, *time_s);
-    return TERN_OK;
-}
-
 static tern_status read_times(asking *a, tern_err *err)
 {
     /* People plan in minutes: from the next whole one on. */
@@ -211,10 +200,10 @@ static tern_status read_times(asking *a, tern_err *err)
     ti_moment_ask from = {.what = "from", .now_s = start, .after_s = start, .day_begins = true};
     a->job.earliest_s = start;
     if (a->args->from) {
-        TI_TRY(read_moment(&a->job.earliest_s, a->args->from, from, err));
+        TI_TRY(ti_moment_typed(&a->job.earliest_s, a->args->from, from, err));
     }
     ti_moment_ask by = {.what = "by", .now_s = start, .after_s = a->job.earliest_s};
-    TI_TRY(read_moment(&a->job.deadline_s, a->args->by ? a->args->by : "24h", by, err));
+    TI_TRY(ti_moment_typed(&a->job.deadline_s, a->args->by ? a->args->by : "24h", by, err));
     if (a->job.earliest_s < start) {
         return ti_fail(err, TERN_USAGE, "when", TI_NO_OFFSET, "from: %.40s is over",
                        a->args->from);

@@ -328,3 +328,12 @@ void ti_moment_note(const ti_moment_ask *ask, const char *text, int64_t time_s)
                 text, *ask->clock == TI_CLOCK_FIRST ? "first" : "second", moment);
     }
 }
+
+tern_status ti_moment_typed(int64_t *time_s, const char *text, ti_moment_ask ask, tern_err *err)
+{
+    ti_moment_clock clock;
+    ask.clock = &clock;
+    TI_TRY(ti_moment_parse(time_s, text, &ask, err));
+    ti_moment_note(&ask, text, *time_s);
+    return TERN_OK;
+}

@@ -51,6 +51,10 @@ typedef struct ti_moment_ask {
 tern_status ti_moment_parse(int64_t *time_s, const char *text, const ti_moment_ask *ask,
                             tern_err *err);
 
+/* ti_moment_parse() for what somebody typed: says also what clock changes made of it. */
+tern_status ti_moment_typed(int64_t *time_s, const char *text, ti_moment_ask ask,
+                            tern_err *err);
+
 /* Tells people what clock changes did to `text`, which ask->clock (not NULL) holds; quiet where
  * they did nothing. */
 void ti_moment_note(const ti_moment_ask *ask, const char *text, int64_t time_s);
