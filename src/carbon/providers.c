@@ -209,13 +209,22 @@ static tern_status read_source(const reader *r, const ti_jval *v, ti_provider_so
     return text_of(r, v, "checked", false, &out->checked);
 }
 
-static tern_status read_model(const reader *r, const ti_jval *v, ti_provider_model *out)
+static tern_status read_price(const reader *r, const ti_jval *v, ti_provider_price *out)
 {
     const double micro = 1e6, most = 1e12;
-    TI_TRY(object(r, v, "name|usd_m_in|usd_m_out|source"));
-    TI_TRY(text_of(r, v, "name", false, &out->name));
-    TI_TRY(number_of(r, v, "usd_m_in", micro, most, &out->in_micro_usd));
-    TI_TRY(number_of(r, v, "usd_m_out", micro, most, &out->out_micro_usd));
+    TI_TRY(object(r, v, "of|per|in|out|amount|currency|basis|source"));
+    TI_TRY(text_of(r, v, "of", false, &out->of));
+    TI_TRY(word_of(r, v, "per", "million tokens|hour|month", &out->per));
+    TI_TRY(word_of(r, v, "currency", "EUR|USD|CHF", &out->currency));
+    TI_TRY(word_of(r, v, "basis", "published|secondary", &out->basis));
+    out->by_tokens = is(out->per, "million tokens");
+    const char *in = out->by_tokens ? "in" : "amount";
+    if (ti_jval_get(v, out->by_tokens ? "amount" : "in") ||
+        (!out->by_tokens && ti_jval_get(v, "out"))) {
+        return wrong(r, v, "'in' and 'out' are for tokens, 'amount' is for a time");
+    }
+    TI_TRY(number_of(r, v, in, micro, most, &out->in_micro));
+    TI_TRY(number_of(r, v, out->by_tokens ? "out" : in, micro, most, &out->out_micro));
     return source_of(r, v, "source", &out->source);
 }
 
@@ -245,10 +254,10 @@ static tern_status rows(const reader *r, const ti_jval *v, size_t size, void *ou
 
 static tern_status read_provider(const reader *r, const ti_jval *v, ti_provider *out)
 {
-    const ti_jval *models = ti_jval_get(v, "models");
+    const ti_jval *prices = ti_jval_get(v, "price");
     TI_TRY(object(r, v,
                   "name|region|api|base_url|zone|zone_source|pue|wue_l_kwh|heat_reuse|"
-                  "renewable|models|note"));
+                  "renewable|price|note"));
     TI_TRY(text_of(r, v, "name", false, &out->name));
     TI_TRY(text_of(r, v, "region", true, &out->region));
     TI_TRY(word_of(r, v, "api", "openai|own|iaas|unknown", &out->api));
@@ -262,9 +271,9 @@ static tern_status read_provider(const reader *r, const ti_jval *v, ti_provider 
     TI_TRY(read_value(r, v, "wue_l_kwh", WUE_MAX_MILLI, &out->wue));
     TI_TRY(read_share(r, v, "heat_reuse", &out->heat));
     TI_TRY(read_share(r, v, "renewable", &out->renewable));
-    TI_TRY(rows(r, models, sizeof *out->models, &out->models, &out->n_models));
-    for (size_t i = 0; i < out->n_models; i++) {
-        TI_TRY(read_model(r, &models->u.items[i], &out->models[i]));
+    TI_TRY(rows(r, prices, sizeof *out->prices, &out->prices, &out->n_prices));
+    for (size_t i = 0; i < out->n_prices; i++) {
+        TI_TRY(read_price(r, &prices->u.items[i], &out->prices[i]));
     }
     return TERN_OK;
 }

@@ -31,12 +31,17 @@ typedef struct ti_provider_figure {
     ti_str kind; /* of PUE: "measured", "published", "claim"; of heat and renewables: when */
 } ti_provider_figure;
 
-/* A model and its price. */
-typedef struct ti_provider_model {
-    ti_str name;
-    uint64_t in_micro_usd, out_micro_usd; /* of a million tokens */
+/* What something costs, in millionths of a currency.  Currencies and taxes are those of
+ * the page: nothing is converted. */
+typedef struct ti_provider_price {
+    ti_str of;       /* a model or a machine */
+    ti_str currency; /* "EUR", "USD", "CHF" */
+    ti_str per;      /* "million tokens", "hour", "month" */
+    ti_str basis;    /* "published" by themselves; "secondary": others say that they did */
+    bool by_tokens;  /* else by time, and in_micro == out_micro */
+    uint64_t in_micro, out_micro;
     const ti_provider_source *source;
-} ti_provider_model;
+} ti_provider_price;
 
 typedef struct ti_provider {
     ti_str name, region, base_url, note; /* empty where there is none */
@@ -46,8 +51,8 @@ typedef struct ti_provider {
     ti_provider_figure pue, wue;  /* wue in l/kWh */
     ti_provider_figure heat;      /* share of its heat that is used, 1000 = all */
     ti_provider_figure renewable; /* by contracts (market): shown, never counted */
-    ti_provider_model *models;    /* [n_models] */
-    size_t n_models;
+    ti_provider_price *prices;    /* [n_prices] */
+    size_t n_prices;              /* 0: no page with a price was found */
 } ti_provider;
 
 /* What a token took on some hardware. */

@@ -67,6 +67,9 @@ typedef struct ti_ranking {
  * is another thing, and not put in one order with it. */
 bool ti_is_near(double params_b, const ti_ranking *ranking);
 
+/* The tier of a machine among those that ran a model of that size. */
+ti_tier ti_tier_of_hardware(const ti_provider_hardware *hardware, const ti_ranking *ranking);
+
 /* The table, the hardware, and both as JSON. */
 void ti_providers_text(ti_buf *out, const ti_ranking *ranking);
 void ti_hardware_text(ti_buf *out, const ti_ranking *ranking);

@@ -8,7 +8,7 @@
 #include "cli/moment.h"
 #include "cli/providers.h"
 
-enum { BILLION_M = 1000, NEAR_PERCENT = 25, PERCENT = 100 };
+enum { BILLION_M = 1000, NEAR_PERCENT = 25, PERCENT = 100, MICRO = 1000000 };
 
 const char *ti_tier_name(ti_tier tier)
 {
@@ -132,6 +132,57 @@ static void add_head(ti_buf *out, const ti_ranking *r)
     ti_buf_addf(out, "hour          %s\n", ti_moment_text(hour, r->hour_s, r->now_s));
 }
 
+/* --- prices ------------------------------------------------------------------------------- */
+
+/* 3.6, 0.0104: no more digits than are told, two where there are fewer. */
+static void price_text(char *out, size_t cap, uint64_t micro)
+{
+    snprintf(out, cap, "%llu.%06llu", (unsigned long long)(micro / MICRO),
+             (unsigned long long)(micro % MICRO));
+    for (size_t n = strlen(out); out[n - 1] == '0' && out[n - 3] != '.'; n--) {
+        out[n - 1] = '\0';
+    }
+}
+
+static void add_price(ti_buf *out, const ti_provider_row *row, const ti_provider_price *price)
+{
+    char text[64], in[32], sum[72];
+    name_of(text, sizeof text, row);
+    ti_buf_adds(out, "  ");
+    add_padded(out, text, 16);
+    snprintf(text, sizeof text, "%.*s", (int)price->of.len, price->of.data);
+    add_padded(out, text, 21);
+    price_text(in, sizeof in, price->in_micro);
+    snprintf(sum, sizeof sum, "%s", in);
+    if (price->by_tokens) {
+        price_text(text, sizeof text, price->out_micro);
+        snprintf(sum, sizeof sum, "%s in, %s out", in, text);
+    }
+    add_padded(out, sum, 17);
+    snprintf(text, sizeof text, "%.*s for %s %.*s", (int)price->currency.len,
+             price->currency.data, *price->per.data == 'h' ? "an" : "a", (int)price->per.len,
+             price->per.data);
+    add_padded(out, text, 24);
+    add_str(out, price->basis);
+    ti_buf_addc(out, '\n');
+}
+
+static void add_prices(ti_buf *out, const ti_ranking *r)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < r->catalogue->n_providers; i++) {
+        n += r->catalogue->providers[i].n_prices;
+    }
+    ti_buf_addf(out, "\nprices        unknown%s\n",
+                n > 0 ? ", but for these, as their pages have them" : "");
+    for (size_t i = 0; i < r->n; i++) {
+        const ti_provider *p = r->rows[i].provider;
+        for (size_t k = 0; p && k < p->n_prices; k++) {
+            add_price(out, &r->rows[i], &p->prices[k]);
+        }
+    }
+}
+
 void ti_providers_text(ti_buf *out, const ti_ranking *r)
 {
     add_head(out, r);
@@ -155,10 +206,10 @@ void ti_providers_text(ti_buf *out, const ti_ranking *r)
     for (size_t i = 0; i < r->n; i++) {
         add_row(out, &r->rows[i], i + 1);
     }
+    add_prices(out, r);
     ti_buf_adds(
-        out,
-        "\nsources       --json has the source of every figure, with its address and date as "
-        "far as they are known\n");
+        out, "\nsources       --json has the source of every figure, with its address, and its "
+             "date as far as it is known\n");
 }
 
 /* --- hardware ----------------------------------------------------------------------------- */
@@ -180,7 +231,7 @@ static uint64_t best_hardware(const ti_ranking *r)
     return best;
 }
 
-static ti_tier tier_of_hardware(const ti_provider_hardware *h, const ti_ranking *r)
+ti_tier ti_tier_of_hardware(const ti_provider_hardware *h, const ti_ranking *r)
 {
     return h->known && is_near(h, r) ? ti_tier_of(h->energy_uj, best_hardware(r))
                                      : TI_TIER_NONE;
@@ -189,7 +240,7 @@ static ti_tier tier_of_hardware(const ti_provider_hardware *h, const ti_ranking 
 static void add_hardware(ti_buf *out, const ti_provider_hardware *h, const ti_ranking *r)
 {
     char text[128], joules[TI_AMOUNT_TEXT];
-    add_padded(out, ti_tier_name(tier_of_hardware(h, r)), 6);
+    add_padded(out, ti_tier_name(ti_tier_of_hardware(h, r)), 6);
     snprintf(text, sizeof text, "%.*s", (int)h->name.len, h->name.data);
     add_padded(out, text, 20);
     snprintf(text, sizeof text, "%.*s", (int)h->model.len, h->model.data);
@@ -224,163 +275,4 @@ void ti_hardware_text(ti_buf *out, const ti_ranking *r)
     for (size_t i = 0; i < r->catalogue->n_hardware; i++) {
         add_hardware(out, &r->catalogue->hardware[i], r);
     }
-}
-
-/* --- JSON --------------------------------------------------------------------------------- */
-
-static void json_source(ti_buf *json, const char *key, const ti_provider_source *s)
-{
-    if (!s) {
-        return;
-    }
-    ti_json_open(json, key, '{');
-    ti_json_strn(json, "title", s->title.data, s->title.len);
-    ti_json_strn(json, "url", s->url.data, s->url.len);
-    ti_json_strn(json, "date", s->date.data, s->date.len);
-    ti_json_strn(json, "checked", s->checked.data, s->checked.len);
-    ti_json_close(json, '}');
-}
-
-static void json_figure(ti_buf *json, const char *key, const ti_provider_figure *f)
-{
-    if (!f->source) {
-        return;
-    }
-    ti_json_open(json, key, '{');
-    ti_json_uint(json, "low_milli", f->low_milli);
-    ti_json_uint(json, "high_milli", f->high_milli);
-    if (f->kind.len > 0) {
-        ti_json_strn(json, "kind", f->kind.data, f->kind.len);
-    }
-    json_source(json, "source", f->source);
-    ti_json_close(json, '}');
-}
-
-static void json_zone(ti_buf *json, const ti_zone_now *z)
-{
-    char basis[TI_BASIS_TEXT];
-    if (!z) {
-        return;
-    }
-    ti_json_open(json, "grid", '{');
-    ti_json_str(json, "zone", z->zone);
-    if (z->known) {
-        ti_json_uint(json, "intensity_mg_kwh", z->intensity.intensity_mg_kwh);
-        ti_json_str(json, "basis", ti_basis_text(basis, z->intensity.basis));
-        ti_json_str(json, "how", ti_how_text(z->how));
-        ti_json_str(json, "source", z->source);
-        if (z->year > 0) {
-            ti_json_uint(json, "year", z->year);
-        }
-    } else {
-        ti_json_str(json, "why", z->why);
-    }
-    ti_json_close(json, '}');
-}
-
-static void json_provider(ti_buf *json, const ti_provider *p)
-{
-    ti_json_strn(json, "name", p->name.data, p->name.len);
-    ti_json_strn(json, "region", p->region.data, p->region.len);
-    ti_json_strn(json, "api", p->api.data, p->api.len);
-    ti_json_strn(json, "base_url", p->base_url.data, p->base_url.len);
-    ti_json_strn(json, "note", p->note.data, p->note.len);
-    json_source(json, "zone_source", p->zone_source);
-    json_figure(json, "pue", &p->pue);
-    json_figure(json, "wue_l_kwh", &p->wue);
-    json_figure(json, "heat_reuse", &p->heat);
-    json_figure(json, "renewable_market", &p->renewable);
-    ti_json_open(json, "models", '[');
-    for (size_t i = 0; i < p->n_models; i++) {
-        const ti_provider_model *m = &p->models[i];
-        ti_json_open(json, NULL, '{');
-        ti_json_strn(json, "name", m->name.data, m->name.len);
-        ti_json_uint(json, "micro_usd_in", m->in_micro_usd);
-        ti_json_uint(json, "micro_usd_out", m->out_micro_usd);
-        json_source(json, "source", m->source);
-        ti_json_close(json, '}');
-    }
-    ti_json_close(json, ']');
-}
-
-static void json_local(ti_buf *json, const ti_local *l)
-{
-    ti_json_str(json, "name", "this machine");
-    ti_json_bool(json, "measured", l->measured);
-    if (l->measured) {
-        ti_json_str(json, "model", l->model);
-        ti_json_uint(json, "n_params", l->n_params);
-        ti_json_uint(json, "n_tokens", l->n_tokens);
-        ti_json_energy(json, "energy", &l->figure);
-    }
-}
-
-static void json_row(ti_buf *json, const ti_provider_row *row, const ti_ranking *r)
-{
-    ti_json_open(json, NULL, '{');
-    ti_json_bool(json, "ranked", row->ranked);
-    ti_json_str(json, "tier", ti_tier_name(row->tier));
-    if (row->ranked || row->provider || row->other_size) {
-        ti_json_open(json, "co2_ug", '{');
-        ti_json_uint(json, "low", row->low_ug);
-        if (row->ranked || row->other_size) {
-            ti_json_uint(json, "middle", row->mid_ug);
-        }
-        ti_json_uint(json, "high", row->high_ug);
-        ti_json_close(json, '}');
-    }
-    json_zone(json, row->zone);
-    if (row->provider) {
-        json_provider(json, row->provider);
-    } else {
-        json_local(json, &r->local);
-    }
-    ti_json_close(json, '}');
-}
-
-static void json_hardware(ti_buf *json, const ti_provider_hardware *h, const ti_ranking *r)
-{
-    ti_json_open(json, NULL, '{');
-    ti_json_strn(json, "name", h->name.data, h->name.len);
-    ti_json_strn(json, "model", h->model.data, h->model.len);
-    ti_json_uint(json, "params_millions", h->params_m);
-    ti_json_uint(json, "streams", h->streams);
-    if (h->known) {
-        ti_json_uint(json, "energy_uj", h->energy_uj);
-    }
-    ti_json_str(json, "tier", ti_tier_name(tier_of_hardware(h, r)));
-    ti_json_strn(json, "covers", h->covers.data, h->covers.len);
-    ti_json_strn(json, "evidence", h->evidence.data, h->evidence.len);
-    ti_json_strn(json, "note", h->note.data, h->note.len);
-    json_source(json, "source", h->source);
-    ti_json_close(json, '}');
-}
-
-void ti_providers_document(ti_buf *json, const ti_ranking *r)
-{
-    char hour[TI_STAMP_TEXT];
-    ti_json_open(json, NULL, '{');
-    ti_json_str(json, "schema", "tern.providers-ranking/1");
-    ti_json_str(json, "hour", ti_stamp_text(hour, r->hour_s));
-    ti_json_num(json, "active_b", r->active_b, 6);
-    ti_json_num(json, "total_b", r->total_b, 6);
-    ti_json_uint(json, "tokens", TI_PER_TOKENS);
-    ti_json_str(json, "method", TI_REMOTE_METHOD);
-    ti_json_open(json, "energy_uj", '{');
-    ti_json_uint(json, "low", r->remote.energy_low_uj);
-    ti_json_uint(json, "formula", r->remote.energy_uj);
-    ti_json_uint(json, "high", r->remote.energy_high_uj);
-    ti_json_close(json, '}');
-    json_figure(json, "unknown_pue", &r->catalogue->unknown_pue);
-    ti_json_open(json, "providers", '[');
-    for (size_t i = 0; i < r->n; i++) {
-        json_row(json, &r->rows[i], r);
-    }
-    ti_json_close(json, ']');
-    ti_json_open(json, "hardware", '[');
-    for (size_t i = 0; i < r->catalogue->n_hardware; i++) {
-        json_hardware(json, &r->catalogue->hardware[i], r);
-    }
-    ti_json_close(json, ']');
-    ti_json_close(json, '}');
 }

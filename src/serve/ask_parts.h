@@ -26,6 +26,14 @@ bool ti_read_text(ti_reading *r, const ti_jval *object, const char *key, const c
 /* Any whole number of 64 bits, also a negative one. */
 bool ti_read_seed(ti_reading *r, const ti_jval *object);
 
+/* The largest values that a dialect lets through; penalties may be as far below 0. */
+typedef struct ti_sampler_ranges {
+    double temperature, penalty, repeat;
+} ti_sampler_ranges;
+
+/* temperature, top_p, top_k, min_p, the penalties and the seed. */
+bool ti_read_sampler(ti_reading *r, const ti_jval *object, const ti_sampler_ranges *ranges);
+
 /* "stop": a string or a list. */
 bool ti_read_stops(ti_reading *r, const ti_jval *object);
 

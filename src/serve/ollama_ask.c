@@ -5,12 +5,49 @@
 
 #include "serve/ask_parts.h"
 
+/* How far back repetitions are looked for: -1 is the whole context, 0 not at all. */
+static void read_last_n(ti_reading *r, const ti_jval *options)
+{
+    ti_ask *a = r->ask;
+    tern_sampler_opts *s = &a->sampler;
+    const ti_jval *v = ti_jval_get(options, "repeat_last_n");
+    if (!v || v->type != TI_JINT) {
+        return;
+    }
+    if (v->u.integer == 0) {
+        s->repeat_penalty = 1;
+        s->presence_penalty = s->frequency_penalty = 0;
+        a->gave |= TI_GAVE_REPEAT;
+        return;
+    }
+    bool some = v->u.integer > 0 && v->u.integer < TI_ASK_TOKENS_MAX;
+    s->penalty_last_n = some ? (uint32_t)v->u.integer : TI_ASK_TOKENS_MAX;
+    a->gave |= TI_GAVE_LAST_N;
+}
+
+/* How long an answer may be; below 0: no limit. */
+static bool read_predict(ti_reading *r, const ti_jval *options)
+{
+    ti_ask *a = r->ask;
+    const ti_jval *v = ti_jval_get(options, "num_predict");
+    if (!v || v->type != TI_JINT || v->u.integer < 0) {
+        return true;
+    }
+    if (v->u.integer == 0) {
+        return ti_refuse(r->why, "num_predict", "invalid_value",
+                         "'num_predict' must be above 0, or -1 for no limit");
+    }
+    a->max_tokens =
+        v->u.integer < TI_ASK_TOKENS_MAX ? (uint32_t)v->u.integer : TI_ASK_TOKENS_MAX;
+    a->gave |= TI_GAVE_MAX;
+    return true;
+}
+
 /* Members of "options".  Those that say how another engine should compute (num_gpu, num_batch,
  * use_mmap, ...) change no answer and are ignored. */
 static bool read_options(ti_reading *r)
 {
-    ti_ask *a = r->ask;
-    tern_sampler_opts *s = &a->sampler;
+    static const ti_sampler_ranges ranges = {.temperature = 100, .penalty = 100, .repeat = 100};
     const ti_jval *o = ti_jval_get(r->root, "options");
     if (ti_jval_none(o)) {
         return true;
@@ -18,56 +55,11 @@ static bool read_options(ti_reading *r)
     if (o->type != TI_JOBJECT) {
         return ti_refuse(r->why, "options", "invalid_type", "'options' must be an object");
     }
-    struct {
-        const char *key;
-        double min, max;
-        float *out;
-        uint32_t gave;
-    } fields[] = {
-        {"temperature", 0, 100, &s->temperature, TI_GAVE_TEMPERATURE},
-        {"top_p", 0, 1, &s->top_p, TI_GAVE_TOP_P},
-        {"min_p", 0, 1, &s->min_p, TI_GAVE_MIN_P},
-        {"presence_penalty", -100, 100, &s->presence_penalty, 0},
-        {"frequency_penalty", -100, 100, &s->frequency_penalty, 0},
-        {"repeat_penalty", 0, 100, &s->repeat_penalty, TI_GAVE_REPEAT},
-    };
-    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
-        bool given = false;
-        if (!ti_read_f32(r, o, fields[i].key, fields[i].min, fields[i].max, fields[i].out,
-                         &given)) {
-            return false;
-        }
-        a->gave |= given ? fields[i].gave : 0;
-    }
-    bool top_k = false;
-    if (!ti_read_u32(r, o, "top_k", 0, INT32_MAX, &s->top_k, &top_k) || !ti_read_seed(r, o)) {
+    if (!ti_read_sampler(r, o, &ranges)) {
         return false;
     }
-    a->gave |= top_k ? TI_GAVE_TOP_K : 0;
-    const ti_jval *last = ti_jval_get(o, "repeat_last_n");
-    if (last && last->type == TI_JINT && last->u.integer > 0) { /* -1: the whole context */
-        s->penalty_last_n =
-            last->u.integer < TI_ASK_TOKENS_MAX ? (uint32_t)last->u.integer : TI_ASK_TOKENS_MAX;
-        a->gave |= TI_GAVE_LAST_N;
-    } else if (last && last->type == TI_JINT && last->u.integer < 0) {
-        s->penalty_last_n = TI_ASK_TOKENS_MAX;
-        a->gave |= TI_GAVE_LAST_N;
-    } else if (last && last->type == TI_JINT) { /* 0: nothing is looked at */
-        s->repeat_penalty = 1;
-        s->presence_penalty = s->frequency_penalty = 0;
-        a->gave |= TI_GAVE_REPEAT;
-    }
-    const ti_jval *predict = ti_jval_get(o, "num_predict");
-    if (predict && predict->type == TI_JINT && predict->u.integer == 0) {
-        return ti_refuse(r->why, "num_predict", "invalid_value",
-                         "'num_predict' must be above 0, or -1 for no limit");
-    }
-    if (predict && predict->type == TI_JINT && predict->u.integer > 0) { /* -1: no limit */
-        a->max_tokens = predict->u.integer < TI_ASK_TOKENS_MAX ? (uint32_t)predict->u.integer
-                                                               : TI_ASK_TOKENS_MAX;
-        a->gave |= TI_GAVE_MAX;
-    }
-    return ti_read_stops(r, o);
+    read_last_n(r, o);
+    return read_predict(r, o) && ti_read_stops(r, o);
 }
 
 /* "format": "json", or a schema. */

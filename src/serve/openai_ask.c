@@ -36,37 +36,14 @@ static bool refuse_unsupported(ti_reading *r)
 
 static bool read_sampler(ti_reading *r)
 {
-    const ti_jval *o = r->root;
+    static const ti_sampler_ranges ranges = {.temperature = 2, .penalty = 2, .repeat = 10};
     tern_sampler_opts *s = &r->ask->sampler;
-    struct {
-        const char *key;
-        double min, max;
-        float *out;
-        uint32_t gave;
-    } fields[] = {
-        {"temperature", 0, 2, &s->temperature, TI_GAVE_TEMPERATURE},
-        {"top_p", 0, 1, &s->top_p, TI_GAVE_TOP_P},
-        {"min_p", 0, 1, &s->min_p, TI_GAVE_MIN_P},
-        {"presence_penalty", -2, 2, &s->presence_penalty, 0},
-        {"frequency_penalty", -2, 2, &s->frequency_penalty, 0},
-        {"repeat_penalty", 0, 10, &s->repeat_penalty, TI_GAVE_REPEAT},
-    };
-    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
-        bool given = false;
-        if (!ti_read_f32(r, o, fields[i].key, fields[i].min, fields[i].max, fields[i].out,
-                         &given)) {
-            return false;
-        }
-        r->ask->gave |= given ? fields[i].gave : 0;
+    if (!ti_read_sampler(r, r->root, &ranges)) {
+        return false;
     }
     if (r->ask->gave & TI_GAVE_TOP_P && s->top_p <= 0) {
         s->top_p = FLT_MIN; /* the likeliest token; 0 would be no limit to the sampler */
     }
-    bool top_k = false;
-    if (!ti_read_u32(r, o, "top_k", 0, INT32_MAX, &s->top_k, &top_k) || !ti_read_seed(r, o)) {
-        return false;
-    }
-    r->ask->gave |= top_k ? TI_GAVE_TOP_K : 0;
     return true;
 }
 

@@ -18,6 +18,8 @@
     "\"schema\":\"tern.providers/1\",\"sources\":[{\"id\":\"s\",\"title\":\"t\",\"url\":null," \
     "\"date\":null,\"checked\":\"2026-11-22\"}],"                                              \
     "\"unknown_pue\":{\"value\":1.56,\"source\":\"s\"}"
+#define PRICE(members) \
+    "{" SOURCES ",\"providers\":[{" PROVIDER ",\"price\":[{\"of\":\"m\"," members "}]}]}"
 #define PROVIDER "\"name\":\"p\",\"region\":null,\"api\":\"openai\",\"base_url\":null"
 
 static bool is(ti_str text, const char *word)
@@ -50,11 +52,24 @@ static void what_is_shipped(void **state)
     assert_true(is(p->pue.source->date, "2025-06-09"));
     p = find(&c, "ovhcloud", "GRA");
     assert_int_equal(p->pue.low_milli, 1280);
-    assert_int_equal(p->pue.high_milli, 1290);
+    assert_int_equal(p->pue.high_milli, 1280);
     assert_int_equal(p->renewable.low_milli, 780);
     assert_true(is(p->renewable.kind, "2021"));
-    assert_int_equal(p->n_models, 3);
-    assert_int_equal(p->models[0].in_micro_usd, 50000);
+    assert_int_equal(p->n_prices, 4);
+    assert_true(is(p->prices[0].of, "gpt-oss-20b") && is(p->prices[0].currency, "USD"));
+    assert_true(p->prices[0].by_tokens && is(p->prices[0].basis, "secondary"));
+    assert_int_equal(p->prices[0].in_micro, 50000);
+    assert_int_equal(p->prices[0].out_micro, 180000);
+    p = find(&c, "scaleway", "Paris");
+    assert_true(is(p->prices[1].basis, "published") && is(p->prices[1].currency, "EUR"));
+    assert_int_equal(p->prices[1].out_micro, 3600000);
+    p = find(&c, "leafcloud", "");
+    assert_true(!p->prices[0].by_tokens && is(p->prices[0].per, "hour"));
+    assert_int_equal(p->prices[0].in_micro, 600000);
+    p = find(&c, "hetzner", "Germany");
+    assert_int_equal(p->prices[0].in_micro, 10400);
+    p = find(&c, "green-ai-cloud", "");
+    assert_true(p->n_prices == 0 && p->prices == NULL);
     p = find(&c, "infomaniak", "Geneva D4");
     assert_int_equal(p->heat.low_milli, 1000);
     assert_true(is(p->pue.kind, "claim"));
@@ -71,12 +86,13 @@ static void every_figure_has_a_source(void **state)
 {
     ti_providers c;
     ti_grid grid;
-    size_t unknown = 0;
+    size_t unknown = 0, priced = 0;
     (void)state;
     assert_int_equal(ti_providers_builtin(&c, NULL), TERN_OK);
     assert_int_equal(ti_grid_builtin(&grid, NULL), TERN_OK);
     for (size_t i = 0; i < c.n_sources; i++) {
         assert_int_equal(c.sources[i].checked.len, 10);
+        assert_true(c.sources[i].url.len > 0);
         assert_true(c.sources[i].title.len > 0);
     }
     for (size_t i = 0; i < c.n_providers; i++) {
@@ -93,11 +109,13 @@ static void every_figure_has_a_source(void **state)
         assert_true(!p->zone_source || p->zone_source->url.len > 0);
         assert_true(!p->heat.source || p->heat.source->url.len > 0);
         assert_true(!p->renewable.source || p->renewable.source->url.len > 0);
-        for (size_t k = 0; k < p->n_models; k++) {
-            assert_true(p->models[k].source->url.len > 0);
+        for (size_t k = 0; k < p->n_prices; k++) {
+            assert_true(p->prices[k].in_micro > 0 && p->prices[k].out_micro > 0);
+            assert_non_null(p->prices[k].source);
         }
+        priced += p->n_prices > 0;
     }
-    assert_true(unknown > 0 && c.n_hardware > 0);
+    assert_true(unknown > 0 && c.n_hardware > 0 && priced > 0 && priced < c.n_providers);
     for (size_t i = 0; i < c.n_hardware; i++) {
         assert_non_null(c.hardware[i].source);
         assert_int_equal(c.hardware[i].known, !is(c.hardware[i].evidence, "unknown"));
@@ -151,6 +169,29 @@ static void what_is_refused(void **state)
             ",\"heat_reuse\":{\"percent\":101,\"source\":\"s\"}}]}",
             "'percent'");
     refused("{" SOURCES ",\"providers\":[{" PROVIDER ",\"note\":\"\\u00e9\"}]}", "'note'");
+    refused(PRICE("\"per\":\"day\",\"amount\":1,\"currency\":\"EUR\",\"basis\":\"published\","
+                  "\"source\":\"s\""),
+            "'per'");
+    refused(PRICE("\"per\":\"hour\",\"amount\":1,\"currency\":\"euro\",\"basis\":\"published\","
+                  "\"source\":\"s\""),
+            "'currency'");
+    refused(PRICE("\"per\":\"hour\",\"amount\":1,\"currency\":\"EUR\",\"basis\":\"guess\","
+                  "\"source\":\"s\""),
+            "'basis'");
+    refused(PRICE("\"per\":\"hour\",\"amount\":1,\"currency\":\"EUR\",\"basis\":\"published\""),
+            "'source'");
+    refused(PRICE("\"per\":\"hour\",\"in\":1,\"out\":2,\"currency\":\"EUR\",\"basis\":"
+                  "\"published\",\"source\":\"s\""),
+            "for a time");
+    refused(PRICE("\"per\":\"million tokens\",\"amount\":1,\"currency\":\"EUR\",\"basis\":"
+                  "\"published\",\"source\":\"s\""),
+            "for a time");
+    refused(PRICE("\"per\":\"million tokens\",\"in\":1,\"currency\":\"EUR\",\"basis\":"
+                  "\"published\",\"source\":\"s\""),
+            "'out'");
+    refused(PRICE("\"per\":\"hour\",\"amount\":-1,\"currency\":\"EUR\",\"basis\":\"published\","
+                  "\"source\":\"s\""),
+            "'amount'");
     refused("{" SOURCES ",\"hardware\":[{\"name\":\"h\",\"covers\":\"card\",\"evidence\":"
             "\"measured\",\"source\":\"s\"}]}",
             "without a figure");
@@ -165,8 +206,9 @@ static void without_memory(void **state)
 {
     static const char text[] =
         "{" SOURCES ",\"providers\":[{" PROVIDER
-        ",\"renewable\":{\"percent\":50,\"year\":2024,\"source\":\"s\"},\"models\":["
-        "{\"name\":\"m\",\"usd_m_in\":1,\"usd_m_out\":2,\"source\":\"s\"}]}]}";
+        ",\"renewable\":{\"percent\":50,\"year\":2024,\"source\":\"s\"},\"price\":["
+        "{\"of\":\"m\",\"per\":\"million tokens\",\"in\":1,\"out\":2,\"currency\":\"CHF\","
+        "\"basis\":\"secondary\",\"source\":\"s\"}]}]}";
     (void)state;
     for (long n = 0;; n++) {
         ti_providers c = {0};
@@ -177,7 +219,7 @@ static void without_memory(void **state)
         assert_int_equal(c.n_providers, failed ? 0 : 1);
         if (!failed) {
             assert_true(is(c.providers[0].renewable.kind, "2024"));
-            assert_int_equal(c.providers[0].models[0].out_micro_usd, 2000000);
+            assert_int_equal(c.providers[0].prices[0].out_micro, 2000000);
             ti_providers_free(&c);
             assert_true(n > 0);
             return;
