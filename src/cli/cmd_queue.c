@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "cli/cmd.h"
+#include "cli/job_away.h"
 #include "cli/job_count.h"
 #include "cli/job_daemon.h"
 #include "cli/job_show.h"
@@ -17,7 +18,7 @@ enum { PAGE = 256 };
 
 typedef struct queue_args {
     const char *queue;
-    bool all, json;
+    bool all, lost, json;
     ti_desk_args desk;
 } queue_args;
 
@@ -38,6 +39,10 @@ static const ti_opt queue_opts[] = {
 };
 
 static const ti_opt cancel_opts[] = {
+    {.type = TI_OPT_FLAG,
+     .name = "lost",
+     .help = "give up what runs on a machine that does not come back: it is interrupted",
+     .offset = offsetof(queue_args, lost)},
     TI_OPT_QUEUE(queue_args, queue),
     {0},
 };
@@ -96,7 +101,7 @@ static void show(showing *s, const ti_job *job)
         if (s->n == 0) {
             ti_add_job_head(&s->out);
         }
-        ti_add_job_line(&s->out, job, s->now_s);
+        ti_add_job_line(&s->out, s->place, job, s->now_s);
     }
     if (ti_job_account_now(&a, job) && a.has_now) {
         s->co2_ug += a.co2_ug;
@@ -209,8 +214,9 @@ static void end_keeper(const ti_job *job)
 {
     char host[TI_JOB_HOST_MAX + 1];
     if (!ti_process_is_here(&job->keeper)) {
-        ti_warn("job %lld runs on %s: 'tern cancel' there ends it", (long long)job->id,
-                ti_process_host(host, &job->keeper));
+        ti_warn("job %lld runs on %s: 'tern cancel' there ends it, 'tern cancel --lost' gives "
+                "it up",
+                (long long)job->id, ti_process_host(host, &job->keeper));
     } else {
         (void)ti_process_signal(&job->keeper, SIGTERM); /* gone: the next look sees that */
     }
@@ -235,14 +241,29 @@ static tern_status cancel(ti_job_place *place, const char *text, tern_err *err)
     return status;
 }
 
+static tern_status give_up(ti_job_place *place, const char *text, tern_err *err)
+{
+    ti_job job;
+    int64_t id;
+    TI_TRY(ti_job_id(&id, text, err));
+    TI_TRY(ti_queue_get(place->queue, &job, id, err));
+    tern_status status = ti_job_give_up(place, &job, err);
+    ti_job_free(&job);
+    return status;
+}
+
 static tern_status run_cancel(const void *values, const ti_operands *given, tern_err *err)
 {
     const queue_args *args = values;
     ti_job_place place;
     tern_status status = TERN_OK;
     TI_TRY(ti_job_place_open(&place, args->queue, false, err));
+    if (args->lost) {
+        ti_via_refresh(&place); /* it may have written that it is over */
+    }
     for (int i = 0; i < given->n && status == TERN_OK; i++) {
-        status = cancel(&place, given->items[i], err);
+        status = args->lost ? give_up(&place, given->items[i], err)
+                            : cancel(&place, given->items[i], err);
     }
     (void)ti_job_wake(place.dir);
     ti_job_place_close(&place);
@@ -354,8 +375,11 @@ const ti_command ti_cmd_queue = {
 const ti_command ti_cmd_cancel = {
     .name = "cancel",
     .summary = "take jobs out of the queue, and end them if they run",
-    .description = "A job that runs gets SIGTERM, and after ten seconds SIGKILL.",
-    .examples = "tern cancel 7",
+    .description =
+        "A job that runs gets SIGTERM, and after ten seconds SIGKILL.  What runs on a "
+        "machine that does not come back is given up with --lost.",
+    .examples = "tern cancel 7\n"
+                "tern cancel --lost 7",
     .opts = cancel_opts,
     .operands = cancel_operands,
     .defaults = &defaults,

@@ -8,6 +8,7 @@
 
 #include "base/jval.h"
 #include "carbon/stamp.h"
+#include "cli/job_away.h"
 #include "cli/job_count.h"
 #include "cli/job_daemon.h"
 #include "cli/metering.h"
@@ -112,6 +113,7 @@ void ti_json_job_row(ti_buf *json, const char *key, const ti_job_place *place,
                      const ti_job *job)
 {
     char *dir = NULL;
+    ti_job_away away;
     ti_json_open(json, key, '{');
     ti_json_int(json, "id", job->id);
     ti_json_str(json, "state", ti_job_state_name(job->state));
@@ -134,6 +136,10 @@ void ti_json_job_row(ti_buf *json, const char *key, const ti_job_place *place,
     ti_json_bool(json, "restartable", job->flags & TI_JOB_RESTARTABLE);
     ti_json_bool(json, "skip_late", job->flags & TI_JOB_SKIP_LATE);
     ti_json_uint(json, "attempt", job->attempt);
+    if (ti_job_away_look(&away, place->dir, job)) {
+        ti_json_str(json, "host", away.host);
+        json_moment(json, "heard", away.heard_s);
+    }
     json_plan(json, job);
     json_run(json, job);
     json_account(json, job);
@@ -230,7 +236,22 @@ void ti_add_job_head(ti_buf *out)
                 "COMMAND");
 }
 
-void ti_add_job_line(ti_buf *out, const ti_job *job, int64_t now_s)
+/* A job elsewhere runs for whoever looks from here until its machine says otherwise. */
+static void add_away(ti_buf *out, const ti_job_place *place, const ti_job *job, int64_t now_s)
+{
+    ti_job_away away;
+    char heard[TI_MOMENT_TEXT];
+    if (!ti_job_away_look(&away, place->dir, job)) {
+        return;
+    }
+    ti_buf_addf(out, "  (on %s", away.host);
+    if (now_s - away.heard_s >= TI_AWAY_QUIET_S) {
+        ti_buf_addf(out, ", not heard of since %s", ti_moment_text(heard, away.heard_s, now_s));
+    }
+    ti_buf_addc(out, ')');
+}
+
+void ti_add_job_line(ti_buf *out, const ti_job_place *place, const ti_job *job, int64_t now_s)
 {
     char start[TI_MOMENT_TEXT], by[TI_MOMENT_TEXT];
     int64_t start_s = job->run.started_s ? job->run.started_s : job->plan.start_s;
@@ -239,6 +260,7 @@ void ti_add_job_line(ti_buf *out, const ti_job *job, int64_t now_s)
                 start_s ? ti_moment_text(start, start_s, now_s) : "-",
                 ti_moment_text(by, job->deadline_s, now_s));
     add_what(out, job);
+    add_away(out, place, job, now_s);
     ti_buf_addc(out, '\n');
 }
 

@@ -20,7 +20,7 @@ tern_status ti_print_submitted(const ti_job *job, tern_err *err);
 
 /* A line of the list, and what stands above. */
 void ti_add_job_head(ti_buf *out);
-void ti_add_job_line(ti_buf *out, const ti_job *job, int64_t now_s);
+void ti_add_job_line(ti_buf *out, const ti_job_place *place, const ti_job *job, int64_t now_s);
 
 /* What is to be said of a job afterwards: several lines. */
 void ti_add_job_report(ti_buf *out, const ti_job *job, int64_t now_s);

@@ -556,6 +556,13 @@ tern_status ti_via_cancel(ti_job_place *place, const ti_job *job, tern_err *err)
     return status;
 }
 
+void ti_via_forget(const ti_job_place *place, const ti_job *job)
+{
+    if (job->via == TI_VIA_SYSTEMD) {
+        remove_units(place, job);
+    }
+}
+
 tern_status ti_via_windows(const ti_job *job, tern_err *err)
 {
     ti_buf text = {0}, encoded = {0};

@@ -31,6 +31,9 @@ tern_status ti_via_submit(ti_job_place *place, ti_job *job, const ti_submit_args
 /* Takes a job back that was handed over.  Errors: as above. */
 tern_status ti_via_cancel(ti_job_place *place, const ti_job *job, tern_err *err);
 
+/* Takes away what was left with systemd for a job that is over; nothing for others. */
+void ti_via_forget(const ti_job_place *place, const ti_job *job);
+
 /* Reads back what became of all jobs that were handed over.  What fails is warned about. */
 void ti_via_refresh(ti_job_place *place);
 

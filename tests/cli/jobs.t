@@ -78,6 +78,30 @@ $ tern submit --for 1h --zone nowhere:XX -- true
 !...
 ? 2
 
+# What clocks do is told as by 'tern when'; here they skip two o'clock tomorrow.
+$ n=$(($(date -u -d tomorrow +%-j) - 1)); TZ="STD0DST,$n/2,$(((n + 100) % 365))/2" tern submit --queue clocks --no-daemon --for 1h --by 'tomorrow 2:30' -- true 2>&1 >/dev/null | sed -n '/clocks/s/day: .* 03:00/day: 03:00/p'
+> by: clocks skip 'tomorrow 2:30' on that day: 03:00 DST is meant
+
+$ TZ=Nonsense tern submit --queue clocks --no-daemon --for 1h --by noon -- true 2>&1 >/dev/null | grep TZ
+> tern: warning: TZ: this machine knows no time zone 'Nonsense': times are UTC
+
+# A task for Windows is in no queue, and that is said.
+$ tern submit --via windows --queue none --for 1h -- x.exe >task.xml; tern queue --queue none --all; test ! -e none
+! (not in the queue, and never counted; on Windows: schtasks /create /tn NAME /xml FILE)
+
+$ tern cancel --lost 7
+! tern: jobs: there is no job 7
+? 1
+
+$ tern cancel --lost 1
+! tern: jobs: job 1 is over: cancelled
+? 1
+
+
+$ tern submit --queue clocks -q --no-daemon --for 1h --from 5h --by 20h -- true >/dev/null 2>&1; tern cancel --queue clocks --lost 3
+! tern: jobs: job 3 does not run on another machine: 'tern cancel 3' ends it
+? 1
+
 $ tern jobd --at 2026-01-01T00:00Z
 ! tern: jobs: jobd goes by the clock, not --at
 ? 2
