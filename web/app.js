@@ -205,6 +205,11 @@ function energyCell(r) {
   if (!r.energy) {
     return el("span", { class: "note" }, "not known");
   }
+  if (r.upstream) {
+    return [el("span", { class: "number" }, f.joules(r.energy.energy_uj)),
+      el("span", { class: "note below" },
+        `${r.energy.evidence}, ${f.joules(r.energy.energy_low_uj)} to ${f.joules(r.energy.energy_high_uj)}`)];
+  }
   return [el("span", { class: "number" }, f.joules(r.energy.energy_uj)),
     el("span", { class: "note" }, ` + ${f.joules(r.energy.idle_uj)} idle`),
     el("span", { class: "note below" }, f.evidence(r.energy) + (r.energy.flags.length ? `, ${r.energy.flags.join(", ")}` : ""))];
@@ -219,12 +224,14 @@ function rowOf(r) {
   return [
     el("tr", { class: bad ? "bad" : "", "data-number": r.number },
       cell("Time", f.clock(r.ended_unix_ms)),
-      cell("What", r.operation, bad ? el("span", { class: "label no" }, r.status === 499 ? "client gone" : String(r.status)) : null),
+      cell("What", r.operation, r.upstream ? el("span", { class: "note below" }, `by ${r.upstream}`) : null, bad ? el("span", { class: "label no" }, r.status === 499 ? "client gone" : String(r.status)) : null),
       cell("Tokens", `${f.count(r.prompt_tokens)} → ${f.count(r.output_tokens)}`),
       cell("Took", f.duration(r.total_ns), el("span", { class: "note below" }, speed)),
       cell("Energy", energyCell(r)),
       cell("CO₂e", r.carbon ? [el("span", { class: "number" }, f.grams(r.carbon.co2_ug)),
-        el("span", { class: "note below" }, `${r.carbon.zone} ${r.carbon.year}, declared`)]
+        el("span", { class: "note below" }, r.upstream
+          ? `${r.carbon.zone}, ${f.grams(r.carbon.co2_low_ug)} to ${f.grams(r.carbon.co2_high_ug)}`
+          : `${r.carbon.zone} ${r.carbon.year}, declared`)]
         : el("span", { class: "note" }, "not known")),
       cell("Receipt", verifyButton(r))),
     opened.has(r.receipt) && verified.has(r.receipt)

@@ -14,6 +14,11 @@
 
 enum { LOG_OFF, LOG_REQUESTS, LOG_PROMPTS };
 
+/* Of handlers: two may compute embeddings or wait to, four may wait for a model that was
+ * replaced and one for a service's forecast; the others are for whatever is answered at once.
+ */
+enum { WEB_THREADS = 12 };
+
 typedef struct serve_args {
     ti_model_args model;
     ti_session_args session;
@@ -254,6 +259,7 @@ static tern_status serve(server *s, tern_err *err)
                              .admit = ti_api_admit,
                              .error = ti_api_error,
                              .stop = ended,
+                             .threads = WEB_THREADS,
                              .connections = a->connections};
     warn_of_strangers(s, web.listen);
     tern_status status = ti_serve(&web, "serving ", err);

@@ -54,46 +54,88 @@ static void set_model(ti_served *out, const tern_model *model, const ti_session_
     tern_model_recommended_sampler(model, &out->recommended);
 }
 
-/* Describes the file, which the engine opens for it, with its digest, which is remembered from
- * earlier times. */
+/* Describes what the engine opens, with the digest of that very file, which is remembered from
+ * earlier times.  Waits for requests that the model before still answers. */
 static tern_status describe(ti_serve_port *p, tern_err *err)
 {
     const int64_t ns = 1000000000;
     const tern_model *model;
     ti_served served = {.id = ""};
-    ti_file_state state;
     uint8_t digest[TI_SHA256];
-    TI_TRY(ti_model_digest(digest, &state, p->path, err));
-    TI_TRY(ti_serve_acquire(p->engine, &model, err));
+    TI_TRY(ti_model_digest(digest, &served.file, p->path, err));
+    TI_TRY(ti_serve_acquire(p->engine, &served.file, &model, err));
     set_model(&served, model, p->session_args);
     ti_serve_give_back(p->engine);
     set_id(&served, p->path);
     sodium_bin2hex(served.digest, sizeof served.digest, digest, sizeof digest);
-    served.modified_s = state.modified_ns / ns;
+    served.modified_s = served.file.modified_ns / ns;
+    pthread_mutex_lock(&p->mutex);
     p->served = served;
-    p->state = state;
     p->known = true;
+    pthread_mutex_unlock(&p->mutex);
     return TERN_OK;
 }
 
-static tern_status port_model(void *user, ti_served *out, tern_err *err)
+/* Whether what is known is of the file as it is now.  One that was removed: the engine goes on
+ * with what it has open. */
+static bool is_fresh(ti_serve_port *p)
 {
-    ti_serve_port *p = user;
     ti_file_state now;
-    tern_status status = ti_file_look(&now, p->path, err);
+    bool there = ti_file_look(&now, p->path, NULL) == TERN_OK;
     pthread_mutex_lock(&p->mutex);
-    if (status != TERN_OK && p->known) { /* removed: the engine goes on with what it has open */
-        status = TERN_OK;
-        now = p->state;
-    }
-    if (status == TERN_OK &&
-        (!p->known || !ti_file_same(&now, &p->state))) { /* it was replaced */
+    bool fresh = p->known && (!there || ti_file_same(&now, &p->served.file));
+    pthread_mutex_unlock(&p->mutex);
+    return fresh;
+}
+
+/* One after the other: who comes second finds that it is done. */
+static tern_status describe_once(ti_serve_port *p, tern_err *err)
+{
+    tern_status status = TERN_OK;
+    pthread_mutex_lock(&p->describing);
+    if (!is_fresh(p)) {
         status = describe(p, err);
     }
-    if (status == TERN_OK) {
-        *out = p->served;
-    }
+    pthread_mutex_unlock(&p->describing);
+    return status;
+}
+
+/* Whether somebody may wait until the model is described; they wait in threads of the web
+ * server, so there are few.  Who wants an answer at once waits only while nothing else is done.
+ */
+static bool may_wait(ti_serve_port *p, bool at_once)
+{
+    enum { WAIT_MOST = 4 };
+    ti_serve_stats stats;
+    ti_serve_get_stats(p->engine, &stats);
+    pthread_mutex_lock(&p->mutex);
+    bool idle = p->n_waiting == 0 && stats.active == 0 && stats.queued == 0;
+    bool may = !p->known || (at_once ? idle : p->n_waiting < WAIT_MOST);
+    p->n_waiting += may;
     pthread_mutex_unlock(&p->mutex);
+    return may;
+}
+
+static tern_status port_model(void *user, ti_served *out, bool at_once, tern_err *err)
+{
+    ti_serve_port *p = user;
+    tern_status status = TERN_OK;
+    if (!is_fresh(p)) {
+        if (may_wait(p, at_once)) {
+            status = describe_once(p, err);
+            pthread_mutex_lock(&p->mutex);
+            p->n_waiting--;
+            pthread_mutex_unlock(&p->mutex);
+        } else if (!at_once) {
+            return ti_fail(err, TERN_UNAVAILABLE, "serve", TI_NO_OFFSET,
+                           "the model's file was replaced and is being read; try again");
+        }
+    }
+    if (status == TERN_OK) {
+        pthread_mutex_lock(&p->mutex);
+        *out = p->served;
+        pthread_mutex_unlock(&p->mutex);
+    }
     return status;
 }
 
@@ -194,8 +236,8 @@ static tern_status fill_and_write(ti_serve_port *p, ti_receipt_job *job, const t
                               .max_tokens = a->max_tokens,
                               .chat = a->chat,
                               .prompt_ns = a->prompt_ns};
-    if (ti_serve_acquire_open(p->engine, &model, err) != TERN_OK) {
-        TI_TRY(ti_serve_acquire(p->engine, &model, err));
+    if (ti_serve_acquire_open(p->engine, &a->model->file, &model, err) != TERN_OK) {
+        TI_TRY(ti_serve_acquire(p->engine, &a->model->file, &model, err));
     }
     facts.model = model;
     tern_status status = ti_receipt_finish(job, &facts, err);
@@ -207,7 +249,10 @@ static tern_status port_receipt(void *user, char id[TI_RECEIPT_ID + 1], const ti
                                 tern_err *err)
 {
     ti_serve_port *p = user;
-    ti_receipt_job job = {.args = p->receipt_args, .wanted = true, .model_path = p->path};
+    ti_receipt_job job = {.args = p->receipt_args,
+                          .wanted = true,
+                          .model_path = p->path,
+                          .model_state = a->model->file};
     size_t n = a->n_prompt + a->n_output;
     if (a->biased) { /* a receipt would say less than what was asked */
         id[0] = '\0';
@@ -221,16 +266,10 @@ static tern_status port_receipt(void *user, char id[TI_RECEIPT_ID + 1], const ti
     if (a->n_output > 0) {
         memcpy(tokens + a->n_prompt, a->output, a->n_output * sizeof *tokens);
     }
-    pthread_mutex_lock(&p->mutex); /* if the file was replaced, this is not its answer */
-    bool same = strcmp(p->served.digest, a->model->digest) == 0;
-    job.model_state = p->state;
-    pthread_mutex_unlock(&p->mutex);
     randombytes_buf(job.salt, sizeof job.salt);
     job.receipt.time.started_unix_ms = a->started_unix_ms;
     set_energy(&job, a->cost);
-    tern_status status = same ? fill_and_write(p, &job, a, tokens, err)
-                              : ti_fail(err, TERN_IO, "receipt", TI_NO_OFFSET,
-                                        "'%s' has changed since the answer was begun", p->path);
+    tern_status status = fill_and_write(p, &job, a, tokens, err);
     memcpy(id, job.receipt.id, sizeof job.receipt.id);
     sodium_memzero(&job, sizeof job);
     free(tokens);
@@ -311,6 +350,11 @@ tern_status ti_serve_port_open(ti_serve_port *out, const ti_model_args *model,
         pthread_mutex_destroy(&p.mutex);
         return ti_fail_nomem(err, "serve", sizeof p.looking, "a lock");
     }
+    if (pthread_mutex_init(&p.describing, NULL) != 0) {
+        pthread_mutex_destroy(&p.looking);
+        pthread_mutex_destroy(&p.mutex);
+        return ti_fail_nomem(err, "serve", sizeof p.describing, "a lock");
+    }
     tern_status status = ti_model_path(&p.path, model->model, err);
     if (status == TERN_OK) {
         status = ti_grams_open(&p.grams, &grams, err);
@@ -327,6 +371,7 @@ void ti_serve_port_close(ti_serve_port *p)
 {
     ti_grams_close(&p->grams);
     ti_buf_free(&p->outlook);
+    pthread_mutex_destroy(&p->describing);
     pthread_mutex_destroy(&p->looking);
     pthread_mutex_destroy(&p->mutex);
     free(p->log_name);
@@ -337,7 +382,7 @@ tern_status ti_serve_port_look(ti_serve_port *port, ti_serve_engine *engine, ter
 {
     ti_served served;
     port->engine = engine;
-    return port_model(port, &served, err);
+    return port_model(port, &served, false, err);
 }
 
 tern_status ti_serve_port_log(ti_serve_port *port, const char *dir, tern_err *err)

@@ -22,10 +22,11 @@ typedef struct ti_serve_port {
     ti_buf outlook;          /* that was sent last, under a mutex of its own ... */
     time_t outlook_s;        /* ... and when */
     pthread_mutex_t looking;
-    pthread_mutex_t mutex; /* of the three below */
-    ti_file_state state;   /* what the file was like when it was described */
+    pthread_mutex_t describing; /* held by who describes the model, which may take long */
+    pthread_mutex_t mutex;      /* of the three below; never held for long */
     ti_served served;
     bool known;
+    unsigned n_waiting; /* who describes, and who wait for that */
 } ti_serve_port;
 
 /* Finds the model's file, and opens the table of grids.

@@ -110,6 +110,12 @@ const char *ti_web_header(const ti_web_request *request, const char *name)
     return NULL;
 }
 
+void ti_web_reply_forget(ti_web_reply *reply)
+{
+    ti_buf_free(&reply->body);
+    reply->request.body = (ti_str){"", 0};
+}
+
 void ti_web_reply_head(ti_web_reply *reply, unsigned code, const char *type)
 {
     reply->code = code;

@@ -17,8 +17,8 @@
  *
  * THREADS.  Handlers are called by several threads at once: what `user` points to must be safe
  * for that (threads = 1 makes it one at a time).  A request belongs to its reply: it lives, and
- * does not change, until the reply has ended.  A reply is used by one thread at a time; only
- * ti_web_reply_gone() may be called by any thread at any moment.
+ * does not change, until the reply has ended (but for ti_web_reply_forget()).  A reply is used
+ * by one thread at a time; only ti_web_reply_gone() may be called by any thread at any moment.
  *
  * LATER ANSWERS.  A handler that returns has answered - unless it called ti_web_reply_keep():
  * then any thread may go on with the reply after the handler has returned, and somebody must
@@ -150,6 +150,10 @@ bool ti_web_query(const ti_web_request *request, const char *name, ti_buf *out);
 bool ti_web_unescape(ti_buf *out, const char *text, size_t len, bool plus);
 
 /* --- the answer --------------------------------------------------------------------------- */
+
+/* Frees the body of the request, which is empty from now on: for answers that take long, once
+ * what is needed of it was copied.  In the handler. */
+void ti_web_reply_forget(ti_web_reply *reply);
 
 /* Status and Content-Type (static strings); 200 and text/plain are what a reply starts with.
  * Before the body or stream begins. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Texts to sparse representations: tokens, their final hidden states, the winners. */
-#include "tern/embed.h"
+#include "model/embed.h"
 
 #include <stdlib.h>
 
@@ -18,6 +18,8 @@ struct tern_embedder {
     tern_token begin; /* that stands before each window, or TERN_TOKEN_NONE */
     float *states;    /* [PIECE][width] */
     ti_sdr_pool pool;
+    bool (*go_on)(void *user, size_t n_tokens); /* NULL = always */
+    void *user;
 };
 
 /* The token that the vocabulary puts before a text, if any. */
@@ -74,6 +76,13 @@ void tern_embedder_destroy(tern_embedder *embedder)
     }
 }
 
+void ti_embedder_watch(tern_embedder *embedder, bool (*go_on)(void *user, size_t n_tokens),
+                       void *user)
+{
+    embedder->go_on = go_on;
+    embedder->user = user;
+}
+
 /* Reads one window into the pool: at most what the session holds behind the first token. */
 static tern_status read_window(tern_embedder *e, const tern_token *tokens, size_t n,
                                tern_err *err)
@@ -87,6 +96,9 @@ static tern_status read_window(tern_embedder *e, const tern_token *tokens, size_
         TI_TRY(tern_session_hidden(e->session, tokens + at, piece, e->states, err));
         for (size_t i = 0; i < piece; i++) {
             ti_sdr_add(&e->pool, e->states + i * e->pool.width);
+        }
+        if (e->go_on && !e->go_on(e->user, piece)) {
+            return ti_fail(err, TERN_CANCELLED, module, TI_NO_OFFSET, "nobody wants the rest");
         }
     }
     return TERN_OK;

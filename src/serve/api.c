@@ -87,6 +87,13 @@ void ti_api_leave_slow(ti_api *api)
     pthread_mutex_unlock(&api->mutex);
 }
 
+void ti_refuse_gone(ti_refusal *why)
+{
+    ti_refuse(why, NULL, "client_closed_request",
+              "the client closed its side of the connection, so there is no answer");
+    why->http = TI_CLIENT_GONE;
+}
+
 /* Types and codes of what the web server itself refuses. */
 const char *ti_api_error(void *user, ti_buf *body, const char *target, unsigned code,
                          const char *why)
@@ -189,9 +196,9 @@ bool ti_is_served(const ti_api *api, const ti_served *served, const char *said)
     return false;
 }
 
-tern_status ti_api_look(ti_api *api, ti_served *out, tern_err *err)
+tern_status ti_api_look(ti_api *api, ti_served *out, bool at_once, tern_err *err)
 {
-    return api->opts.port.model(api->opts.port.user, out, err);
+    return api->opts.port.model(api->opts.port.user, out, at_once, err);
 }
 
 bool ti_no_such_model(ti_refusal *why, const char *said, const ti_served *served)
@@ -209,7 +216,7 @@ bool ti_api_understand(ti_api *api, ti_ask_kind kind, ti_str text, bool any, ti_
     if (!ti_ask_read(ask, arena, kind, text.data, text.len, why)) {
         return false;
     }
-    tern_status status = ti_api_look(api, served, &err);
+    tern_status status = ti_api_look(api, served, false, &err);
     if (status != TERN_OK) {
         ti_refusal_of(why, status == TERN_NOMEM ? status : TERN_UNAVAILABLE, &err);
         return false;
@@ -224,6 +231,7 @@ bool ti_api_read(ti_api *api, ti_ask_kind kind, const ti_web_request *request,
     ti_refusal why = {0};
     ti_str text = {request->body.data ? request->body.data : "", request->body.len};
     bool good = ti_api_understand(api, kind, text, false, arena, ask, served, &why);
+    ti_web_reply_forget(reply); /* all of it that is needed was copied */
     if (!good) {
         ti_api_refuse(api, kind, reply, &why);
     }

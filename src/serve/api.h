@@ -45,8 +45,10 @@ typedef struct ti_api_answer {
 /* Called by any thread, by several at once. */
 typedef struct ti_api_port {
     void *user;
-    /* The model as its file is now.  Errors: those of tern_model_open(). */
-    tern_status (*model)(void *user, ti_served *out, tern_err *err);
+    /* The model as its file is now; waits for what was put in its place to be read and hashed.
+     * At once: what was last known of it where that would take long, or much is going on.
+     * Errors: those of tern_model_open(); TERN_UNAVAILABLE (too many wait already). */
+    tern_status (*model)(void *user, ti_served *out, bool at_once, tern_err *err);
     /* Fills cost->carbon from cost->energy where a grid is known. */
     void (*carbon)(void *user, ti_cost *cost);
     /* Signs and keeps a receipt; its id goes to `id`.  NULL = there are none. */

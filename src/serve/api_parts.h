@@ -66,8 +66,14 @@ bool ti_page_is_public(const char *path);
 /* Sends a refusal in its dialect, and counts it. */
 void ti_api_refuse(ti_api *api, ti_ask_kind kind, ti_web_reply *reply, const ti_refusal *why);
 
-/* A place among the handlers that may take long in their own thread: two, so that half of the
- * web server's threads are there for everybody else.  False: it was refused with 429. */
+/* For a client that has closed its own side and may still read; in the log, whoever has left.
+ */
+enum { TI_CLIENT_GONE = 499 };
+void ti_refuse_gone(ti_refusal *why);
+
+/* A place among the handlers that may take long in their own thread: two, so that
+ * most of the web server's threads are there for everybody else.  False: it was refused with
+ * 429. */
 bool ti_api_enter_slow(ti_api *api, ti_ask_kind kind, ti_web_reply *reply);
 void ti_api_leave_slow(ti_api *api);
 
@@ -88,8 +94,8 @@ extern const char ti_json_type[]; /* application/json */
 /* Counts a status that was sent. */
 void ti_api_count(ti_api *api, unsigned code);
 
-/* The model as its file is now. */
-tern_status ti_api_look(ti_api *api, ti_served *out, tern_err *err);
+/* The model as its file is now, or as it was last known (port.model). */
+tern_status ti_api_look(ti_api *api, ti_served *out, bool at_once, tern_err *err);
 
 /* Whether a client means the model that is served; and what it is told if not: false. */
 bool ti_is_served(const ti_api *api, const ti_served *served, const char *said);
@@ -163,6 +169,9 @@ void ti_call_begin_stream(ti_call *call);
 
 /* Sends call->why, as the state of the answer allows it. */
 void ti_call_send_error(ti_call *call);
+
+/* Tells a client that has left, or closed only its own side, that there is no answer. */
+void ti_call_give_up(ti_call *call);
 
 /* What all pieces of an answer have in common. */
 ti_told ti_call_told(const ti_call *call);

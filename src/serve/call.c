@@ -236,6 +236,7 @@ static tern_status make_request(ti_call *c, ti_part *p, ti_serve_request *out, t
                               .logprobs = a->logprobs,
                               .n_top = a->top_logprobs,
                               .grammar = c->form,
+                              .file = &c->served.file,
                               .user = p,
                               .on_event = on_event,
                               .gone = gone};
@@ -340,7 +341,7 @@ static void load_only(ti_call *c)
     ti_refusal why;
     ti_buf json = {0};
     char time[TI_TIME_TEXT];
-    tern_status status = ti_serve_acquire(c->api->opts.engine, &model, &err);
+    tern_status status = ti_serve_acquire(c->api->opts.engine, &c->served.file, &model, &err);
     if (status != TERN_OK) {
         ti_refusal_of(&why, status, &err);
         ti_api_refuse(c->api, c->kind, c->reply, &why);
@@ -374,7 +375,9 @@ static bool acceptable(ti_call *c, ti_refusal *why)
     ti_serve_stats stats;
     ti_serve_get_stats(c->api->opts.engine, &stats);
     if (c->ask.choices > stats.slots) {
-        return ti_refuse(why, "n", "invalid_value", "'n' can be at most %u here", stats.slots);
+        /* unsupported here, which others need not be (routed.c) */
+        return ti_refuse(why, "n", "unsupported_value", "'n' can be at most %u here",
+                         stats.slots);
     }
     if (c->ask.n_inputs > stats.queue) { /* they come at once, so it would never have room */
         return ti_refuse(why, "prompt", "invalid_value",

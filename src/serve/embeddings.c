@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Embeddings: the representations of `tern embed`, as vectors.
  *
- * One request at a time, in the thread that asked: each uses all CPUs. */
+ * One request at a time, in the thread that asked: each uses all CPUs.  Who leaves ends his. */
 #include <stdlib.h>
 
+#include "model/embed.h"
 #include "serve/api_parts.h"
 
 typedef struct ti_embedding {
@@ -52,21 +53,27 @@ static tern_status embed_one(embedding *e, const ti_ask_input *input, tern_sdr *
             tern_embedder_text(e->embedder, out, input->text.data, input->text.len, &n, err);
     }
     e->n_tokens += n;
-    if (e->counted) { /* as it is done: joules of a moment go to those who worked in it */
-        ti_energy_work(e->api->opts.energy, e->energy_id, n, 0);
-    }
     return status;
+}
+
+/* After each piece of a text: its work, as joules of a moment go to those who worked in it; and
+ * whether anybody waits for the rest. */
+static bool go_on(void *user, size_t n_tokens)
+{
+    embedding *e = user;
+    if (e->counted) {
+        ti_energy_work(e->api->opts.energy, e->energy_id, n_tokens, 0);
+    }
+    return !ti_web_reply_gone(e->reply);
 }
 
 static tern_status embed_all(embedding *e, tern_err *err)
 {
     TI_TRY(tern_embedder_create(&e->embedder, e->model, &e->api->opts.session, err));
     tern_status status = TERN_OK;
+    ti_embedder_watch(e->embedder, go_on, e);
     for (size_t i = 0; i < e->ask->n_inputs && status == TERN_OK; i++) {
-        status =
-            ti_web_reply_gone(e->reply)
-                ? ti_fail(err, TERN_CANCELLED, "serve", TI_NO_OFFSET, "the client has gone")
-                : embed_one(e, &e->ask->inputs[i], &e->sdrs[i], err);
+        status = embed_one(e, &e->ask->inputs[i], &e->sdrs[i], err);
     }
     tern_embedder_destroy(e->embedder);
     return status;
@@ -143,7 +150,7 @@ static tern_status answer(ti_api *api, ti_ask_kind kind, embedding *e, const ti_
         return ti_fail_nomem(err, "serve", e->ask->n_inputs * sizeof *e->sdrs, "embeddings");
     }
     pthread_mutex_lock(&api->embedding);
-    tern_status status = ti_serve_acquire(api->opts.engine, &e->model, err);
+    tern_status status = ti_serve_acquire(api->opts.engine, &served->file, &e->model, err);
     if (status == TERN_OK) {
         status = measured(e, &cost, &usage, err);
         ti_serve_give_back(api->opts.engine);
@@ -167,7 +174,7 @@ static tern_status answer(ti_api *api, ti_ask_kind kind, embedding *e, const ti_
     return status;
 }
 
-/* Nobody can end a text in its middle, so it has a limit. */
+/* One text is bounded, so that nobody else waits for long. */
 static bool short_enough(const ti_ask *ask, ti_refusal *why)
 {
     for (size_t i = 0; i < ask->n_inputs; i++) {
@@ -203,7 +210,10 @@ void ti_embeddings(ti_api *api, ti_ask_kind kind, const ti_web_request *request,
     } else if (ti_api_enter_slow(api, kind, reply)) {
         tern_status status = answer(api, kind, &e, &served, &err);
         ti_api_leave_slow(api);
-        if (status != TERN_OK) {
+        if (status == TERN_CANCELLED) {
+            ti_refuse_gone(&why);
+            ti_api_refuse(api, kind, reply, &why);
+        } else if (status != TERN_OK) {
             ti_refusal_of(&why, status, &err);
             ti_api_refuse(api, kind, reply, &why);
         }

@@ -203,18 +203,49 @@ static bool usable(const ti_serve_engine *e)
     return e->model && (!e->stale || e->n_active > 0);
 }
 
-tern_status ti_serve_acquire(ti_serve_engine *e, const tern_model **out, tern_err *err)
+/* Under the lock: whether it is of that file. */
+static bool is_of(const ti_serve_engine *e, const ti_file_state *file)
 {
-    tern_status status = TERN_OK;
-    pthread_mutex_lock(&e->lock);
-    uint64_t failures = e->load_failures;
-    while (!usable(e) && !e->stopping && e->load_failures == failures) {
+    return !file || ti_file_same(&e->state, file);
+}
+
+bool ti_engine_is_current(const ti_serve_engine *e)
+{
+    ti_file_state now;
+    return ti_file_look(&now, e->opts.path, NULL) != TERN_OK || ti_file_same(&now, &e->state);
+}
+
+/* Under the lock: waits for a model that may be used and is of the file, as long as the next
+ * one that is read may be it. */
+static void wait_for_model(ti_serve_engine *e, const ti_file_state *file)
+{
+    uint64_t failures = e->load_failures, generation = e->generation;
+    e->waiting++;
+    while (!(usable(e) && is_of(e, file)) && !e->stopping && e->load_failures == failures &&
+           (e->generation == generation || !usable(e))) {
+        if (e->model && !is_of(e, file)) {
+            if (ti_engine_is_current(e)) {
+                break; /* what is meant is not there any more */
+            }
+            e->stale = true;
+        }
         e->wanted = true;
         pthread_cond_signal(&e->wake);
         pthread_cond_wait(&e->changed, &e->lock);
     }
+    e->waiting--;
+}
+
+tern_status ti_serve_acquire(ti_serve_engine *e, const ti_file_state *file,
+                             const tern_model **out, tern_err *err)
+{
+    tern_status status = TERN_OK;
+    pthread_mutex_lock(&e->lock);
+    wait_for_model(e, file);
     if (e->stopping) {
         status = ti_fail(err, TERN_UNAVAILABLE, module, TI_NO_OFFSET, "the engine is stopping");
+    } else if (e->model && !is_of(e, file)) {
+        status = ti_fail(err, TERN_UNAVAILABLE, module, TI_NO_OFFSET, TI_MODEL_REPLACED);
     } else if (!usable(e)) {
         status = ti_fail(err, e->load_error.status, e->load_error.module, e->load_error.offset,
                          "%s", e->load_error.message);
@@ -222,14 +253,16 @@ tern_status ti_serve_acquire(ti_serve_engine *e, const tern_model **out, tern_er
         e->users++;
         *out = e->model;
     }
+    pthread_cond_signal(&e->wake); /* nobody may be left who waits */
     pthread_mutex_unlock(&e->lock);
     return status;
 }
 
-tern_status ti_serve_acquire_open(ti_serve_engine *e, const tern_model **out, tern_err *err)
+tern_status ti_serve_acquire_open(ti_serve_engine *e, const ti_file_state *file,
+                                  const tern_model **out, tern_err *err)
 {
     pthread_mutex_lock(&e->lock);
-    bool open = usable(e);
+    bool open = usable(e) && is_of(e, file);
     if (open) {
         e->users++;
         *out = e->model;
@@ -263,8 +296,9 @@ static uint32_t estimate_wait_ms(const ti_serve_engine *e)
 }
 
 /* Takes a place in the queue, and the model if it is open. */
-static tern_status enter(ti_serve_engine *e, const tern_model **model, uint64_t *generation,
-                         uint32_t *wait_ms, tern_err *err)
+static tern_status enter(ti_serve_engine *e, const ti_serve_request *request,
+                         const tern_model **model, uint64_t *generation, uint32_t *wait_ms,
+                         tern_err *err)
 {
     tern_status status = TERN_OK;
     pthread_mutex_lock(&e->lock);
@@ -277,7 +311,7 @@ static tern_status enter(ti_serve_engine *e, const tern_model **model, uint64_t 
                          "%u requests are waiting already", e->n_queued);
     } else {
         e->n_queued++;
-        *model = e->model && !e->stale ? e->model : NULL;
+        *model = e->model && !e->stale && is_of(e, request->file) ? e->model : NULL;
         *generation = e->generation;
         e->users += *model ? 1 : 0;
     }
@@ -310,7 +344,7 @@ tern_status ti_serve_submit(ti_serve_engine *e, const ti_serve_request *request,
     uint64_t generation = 0;
     uint32_t wait = 0;
     ti_serve_job *made = NULL;
-    tern_status status = enter(e, &model, &generation, &wait, err);
+    tern_status status = enter(e, request, &model, &generation, &wait, err);
     if (wait_ms) {
         *wait_ms = wait;
     }

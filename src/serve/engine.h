@@ -25,7 +25,8 @@
  *
  * THE MODEL is opened by the first request, closed after opts.unload_ns without one, and opened
  * again by the next.  Before a request begins, the file is looked at: one that was replaced is
- * opened anew as soon as those that were active before have ended.  A file that shrank under
+ * opened anew as soon as those that were active before have ended; who means a certain file
+ * (request.file) is never answered by another.  A file that shrank under
  * its mapping ends what is active with TERN_IO, and the next request tries to open it again.
  *
  * MEMORY.  A request reserves keys and values for its prompt and the longest answer that it
@@ -93,14 +94,19 @@ void ti_serve_close(ti_serve_engine *engine);
 
 /* Opens the model if need be, waits for that and keeps it open until ti_serve_give_back(); for
  * tokenizing, descriptions and the like.  Hold it briefly: a replaced file waits for it.
- * Errors: those of tern_model_open(), TERN_UNAVAILABLE (stopped). */
-tern_status ti_serve_acquire(ti_serve_engine *engine, const tern_model **out, tern_err *err);
+ *   file  what the model's file is meant to be like: another one that is open gives way as soon
+ *         as nobody uses it, and a model that is not of it is never given; NULL = any
+ * Errors: those of tern_model_open(), TERN_UNAVAILABLE (stopped; or the file that was opened is
+ * not the one that is meant). */
+tern_status ti_serve_acquire(ti_serve_engine *engine, const ti_file_state *file,
+                             const tern_model **out, tern_err *err);
 void ti_serve_give_back(ti_serve_engine *engine);
 
 /* The same for a model that is open, without waiting; also when the engine stops or has ended:
- * for what is left to be said of an answer.  Errors: TERN_UNAVAILABLE (it is not open). */
-tern_status ti_serve_acquire_open(ti_serve_engine *engine, const tern_model **out,
-                                  tern_err *err);
+ * for what is left to be said of an answer.  Errors: TERN_UNAVAILABLE (none is open, or another
+ * one than `file` says). */
+tern_status ti_serve_acquire_open(ti_serve_engine *engine, const ti_file_state *file,
+                                  const tern_model **out, tern_err *err);
 
 /* --- a request ---------------------------------------------------------------------------- */
 
@@ -134,6 +140,8 @@ typedef struct ti_serve_request {
     uint32_t n_top;      /* ... and of so many of the likeliest beside it, at most 20 */
     bool ignore_end;     /* go on after tokens that end an answer, but not with a grammar */
     bool private_prompt; /* neither use what is kept of others nor keep anything */
+    const ti_file_state *file; /* of the model that must answer: when another one is there by
+                                  then, it ends with TERN_UNAVAILABLE.  NULL = any */
     /* What the answers must look like (tern/grammar.h); NULL = anything.  When no more tokens
      * are left than a whole text needs, the answer is led to its end. */
     const struct tern_grammar *grammar;

@@ -63,6 +63,10 @@ static bool copy_request(ti_serve_job *job, const ti_serve_request *r)
     ti_arena *a = &job->arena;
     ti_serve_request *to = &job->request;
     *to = *r;
+    if (r->file) {
+        job->file = *r->file;
+        to->file = &job->file;
+    }
     to->tokens = copy(a, r->tokens, r->n_tokens, sizeof *r->tokens, &failed);
     to->bias = copy(a, r->bias, r->n_bias, sizeof *r->bias, &failed);
     to->text.data = r->text.len > 0 ? ti_arena_strndup(a, r->text.data, r->text.len) : NULL;

@@ -91,8 +91,28 @@ static tern_status open_parts(ti_serve_engine *e, const tern_model *model, uint3
     return TERN_OK;
 }
 
-static tern_status open_model(ti_serve_engine *e, tern_model **out, uint32_t *n_ctx,
-                              tern_err *err)
+/* Opens the file; *state is what it was like before and after.  One that is replaced while it
+ * is opened is opened again. */
+static tern_status open_file(const char *path, const tern_model_opts *opts, tern_model **out,
+                             ti_file_state *state, tern_err *err)
+{
+    enum { TRIES = 3 };
+    for (int i = 0; i < TRIES; i++) {
+        tern_model *model = NULL;
+        ti_file_state after;
+        TI_TRY(ti_file_look(state, path, err));
+        TI_TRY(tern_model_open(&model, path, opts, err));
+        if (ti_file_look(&after, path, NULL) != TERN_OK || ti_file_same(state, &after)) {
+            *out = model;
+            return TERN_OK;
+        }
+        tern_model_close(model);
+    }
+    return ti_fail(err, TERN_IO, module, TI_NO_OFFSET, "'%s' changes while it is opened", path);
+}
+
+static tern_status open_model(ti_serve_engine *e, tern_model **out, ti_file_state *state,
+                              uint32_t *n_ctx, tern_err *err)
 {
     tern_model *model = NULL;
     tern_model_opts opts = e->opts.model;
@@ -100,8 +120,7 @@ static tern_status open_model(ti_serve_engine *e, tern_model **out, uint32_t *n_
     opts.progress_user = e;
     opts.threads = opts.threads ? opts.threads : e->opts.threads;
     opts.vocab_only = false;
-    TI_TRY(ti_file_look(&e->state, e->opts.path, err));
-    TI_TRY(tern_model_open(&model, e->opts.path, &opts, err));
+    TI_TRY(open_file(e->opts.path, &opts, &model, state, err));
     tern_status status = open_parts(e, model, n_ctx, err);
     if (status != TERN_OK) {
         tern_model_close(model);
@@ -116,12 +135,13 @@ static tern_status load(ti_serve_engine *e, tern_err *err)
 {
     tern_model *model = NULL;
     uint32_t n_ctx = 0;
+    ti_file_state state;
     tern_model_desc desc = {.resident_bytes = 0};
     uint64_t begun = ti_engine_now();
     pthread_mutex_lock(&e->lock);
     e->stats.loading = true;
     pthread_mutex_unlock(&e->lock);
-    tern_status status = open_model(e, &model, &n_ctx, err);
+    tern_status status = open_model(e, &model, &state, &n_ctx, err);
     if (status == TERN_OK) {
         tern_model_describe(model, &desc);
     }
@@ -130,6 +150,7 @@ static tern_status load(ti_serve_engine *e, tern_err *err)
     e->wanted = false; /* who finds it closed again says so again */
     if (status == TERN_OK) {
         e->model = model;
+        e->state = state;
         e->generation++;
         e->n_ctx = n_ctx;
         e->stats.loaded = true;
@@ -224,14 +245,6 @@ static void set_stale(ti_serve_engine *e)
     pthread_mutex_unlock(&e->lock);
 }
 
-/* Whether the file under the name is still the one that is open.  One that has been removed is
- * still there for those who have it open. */
-static bool still_the_same(ti_serve_engine *e)
-{
-    ti_file_state now;
-    return ti_file_look(&now, e->opts.path, NULL) != TERN_OK || ti_file_same(&now, &e->state);
-}
-
 static tern_status start_choices(ti_serve_job *job, tern_err *err)
 {
     for (uint32_t i = 0; i < job->n_choices; i++) {
@@ -259,6 +272,9 @@ static tern_status start_energy(ti_serve_engine *e, ti_serve_job *job, tern_err 
 /* Makes a job active.  *fits is false when it must wait. */
 static tern_status begin(ti_serve_engine *e, ti_serve_job *job, bool *fits, tern_err *err)
 {
+    if (job->request.file && !ti_file_same(job->request.file, &e->state)) {
+        return ti_fail(err, TERN_UNAVAILABLE, module, TI_NO_OFFSET, TI_MODEL_REPLACED);
+    }
     if (job->generation != e->generation) {
         TI_TRY(ti_job_prepare(job, e->model, e->generation, err));
     }
@@ -299,7 +315,7 @@ static void admit(ti_serve_engine *e)
         if (!job) {
             return;
         }
-        if (!still_the_same(e)) {
+        if (!ti_engine_is_current(e)) {
             set_stale(e);
             return;
         }
@@ -348,7 +364,7 @@ static void sleep_until(ti_serve_engine *e, uint64_t ns)
 static uint64_t unload_at(const ti_serve_engine *e)
 {
     bool idle = e->model && e->opts.unload_ns > 0 && e->n_active == 0 && e->n_queued == 0 &&
-                e->users == 0 && !e->wanted;
+                e->users == 0 && !e->wanted && e->waiting == 0;
     uint64_t at = e->idle_since_ns + e->opts.unload_ns;
     return idle && at > e->idle_since_ns ? at : UINT64_MAX;
 }

@@ -59,6 +59,7 @@ struct ti_serve_job {
     atomic_bool cancelled;
     ti_serve_job *next;       /* in the queue; the lock's */
     ti_serve_request request; /* its pointers are into the arena */
+    ti_file_state file;       /* request.file, where it is one */
     ti_arena arena;
     tern_token *prompt; /* [n_prompt], for the model `generation` */
     size_t n_prompt;
@@ -99,7 +100,8 @@ struct ti_serve_engine {
     bool stale;                    /* another file is there now, or this one is damaged */
     uint64_t generation;           /* of the model, from 1 on */
     uint32_t users;                /* who use it outside the engine's thread */
-    uint32_t wanted;               /* who wait for it */
+    bool wanted;                   /* by somebody who waits, since the last reading ... */
+    uint32_t waiting; /* ... and how many do: it is not closed before they have it */
     uint64_t load_failures;
     tern_err load_error;
     uint32_t n_ctx;
@@ -110,7 +112,7 @@ struct ti_serve_engine {
 
     ti_home home; /* since the model is open; n_ctx, model: read under the lock or as a user */
     uint64_t kv_limit;
-    ti_file_state state;   /* of the file that is open */
+    ti_file_state state;   /* of the file that is open; written under the lock */
     void **scratch;        /* [threads] for samplers */
     ti_serve_job **active; /* [slots] in the order of their coming */
     uint32_t n_active, n_choices;
@@ -125,6 +127,13 @@ struct ti_serve_engine {
     uint64_t sampled_ns;
     ti_pace pace;
 };
+
+/* Why somebody who means one file is not served from another. */
+#define TI_MODEL_REPLACED "the model's file was replaced meanwhile; try again"
+
+/* Whether the file under the name is the one that was opened last.  One that has been removed
+ * is still there for those who have it open.  The engine's thread, or under the lock. */
+bool ti_engine_is_current(const ti_serve_engine *e);
 
 /* Nanoseconds of a clock that only goes forward. */
 uint64_t ti_engine_now(void);

@@ -205,14 +205,11 @@ void ti_call_send_error(ti_call *c)
     ti_buf_free(&body);
 }
 
-/* To a client that has closed its own side and may still read; to others it is nothing. */
-static void say_given_up(ti_call *c, unsigned code)
+void ti_call_give_up(ti_call *c)
 {
     ti_refusal why;
     if (!c->begun) {
-        ti_refuse(&why, NULL, "client_closed_request",
-                  "the client closed its side of the connection, so there is no answer");
-        why.http = code;
+        ti_refuse_gone(&why);
         ti_api_refuse(c->api, c->kind, c->reply, &why);
     } else {
         ti_web_reply_fail(c->reply); /* the stream is not whole */
@@ -274,7 +271,6 @@ static void account(ti_call *c, ti_serve_usage *usage, ti_cost *cost)
 
 void ti_call_finish(ti_call *c)
 {
-    enum { CLIENT_GONE = 499 }; /* in the log only: nobody is there to read it */
     ti_serve_usage usage = {0};
     ti_cost cost;
     ti_serve_stats stats;
@@ -294,8 +290,8 @@ void ti_call_finish(ti_call *c)
     if (c->why.http) {
         ti_call_send_error(c);
     } else if (c->cancelled && (c->lost || ti_web_reply_gone(c->reply))) {
-        code = CLIENT_GONE;
-        say_given_up(c, code);
+        code = TI_CLIENT_GONE;
+        ti_call_give_up(c);
     } else if (c->cancelled) { /* the server stops, and there was no time left */
         ti_refuse(&c->why, NULL, "unavailable", "the server stops");
         c->why.http = code = 503;

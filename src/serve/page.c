@@ -181,7 +181,7 @@ void ti_page_state(void *user, const ti_web_request *request, ti_web_reply *repl
     ti_cost grid = {.has_energy = true};
     tern_err err = {0};
     ti_buf json = {0};
-    tern_status status = ti_api_look(api, &served, &err);
+    tern_status status = ti_api_look(api, &served, true, &err);
     page_copy *copy = status == TERN_OK ? copy_of(api) : NULL;
     if (!copy) {
         refuse(api, reply, status == TERN_OK ? TERN_NOMEM : TERN_UNAVAILABLE, &err);

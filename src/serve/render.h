@@ -24,6 +24,7 @@ typedef struct ti_served {
     char name[TI_SERVED_NAME]; /* what its file says */
     char architecture[TI_RECEIPT_WORD], weight_type[TI_RECEIPT_WORD];
     char digest[TI_SERVED_DIGEST + 1]; /* SHA-256 of the file, in hex */
+    ti_file_state file;                /* what that was like; all here is of this one */
     int64_t modified_s;
     uint64_t file_bytes, n_params;
     uint32_t n_ctx_train, n_ctx, n_layer, n_embd, n_head, n_head_kv, n_vocab;

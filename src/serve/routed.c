@@ -17,7 +17,6 @@ enum {
     HTTP_GATEWAY = 502,
     HTTP_UNAVAILABLE = 503,
     HTTP_LATE = 504,
-    CLIENT_GONE = 499, /* in the log only */
     RETRY_PAUSE_MS = 250,
     RETRY_AFTER_MAX_S = 5, /* a longer Retry-After is not waited for */
     MS = 1000
@@ -45,6 +44,13 @@ static bool end(ti_routed *r, unsigned code, uint64_t ug)
     ti_web_reply_end(c->reply);
     ti_call_free(c);
     return true;
+}
+
+/* Nobody waits for it any more. */
+static bool give_up(ti_routed *r)
+{
+    ti_call_give_up(r->call);
+    return end(r, TI_CLIENT_GONE, 0);
 }
 
 static bool refuse(ti_routed *r)
@@ -103,19 +109,13 @@ static void why_nobody(ti_routed *r)
 /* --- one after the other --------------------------------------------------------------------
  */
 
-static bool start_local(ti_routed *r)
+/* The engine is there as long as the API: one that has ended says so, as an answer that fails.
+ */
+static void start_local(ti_routed *r)
 {
-    ti_router *router = r->router;
-    ti_call *c = r->call;
     r->stage = TI_STAGE_LOCAL;
     r->local_tried = true; /* its parts are used up */
-    pthread_mutex_lock(&router->mutex);
-    bool good = !router->stopping;
-    if (good) {
-        ti_call_submit(c); /* the engine is there as long as the router goes on */
-    }
-    pthread_mutex_unlock(&router->mutex);
-    return good;
+    ti_call_submit(r->call);
 }
 
 /* Asks r->to.  False: it could not be asked. */
@@ -132,15 +132,13 @@ static bool attempt(ti_routed *r, uint64_t delay_ms)
     ti_relay_header(r->header, &r->route, list, r->to, r->request.task, r->attempts);
     c->route = r->header;
     if (local) {
-        if (start_local(r)) {
-            return true;
-        }
-        snprintf(r->why, sizeof r->why, "the server stops");
-    } else if (ti_routed_send(r, delay_ms, &err) == TERN_OK) {
+        start_local(r);
         return true;
-    } else {
-        snprintf(r->why, sizeof r->why, "%.*s", TI_COURIER_WHY - 1, err.message);
     }
+    if (ti_routed_send(r, delay_ms, &err) == TERN_OK) {
+        return true;
+    }
+    snprintf(r->why, sizeof r->why, "%.*s", TI_COURIER_WHY - 1, err.message);
     ti_router_report(r->router, r->to, TI_OUTCOME_NONE);
     return false;
 }
@@ -293,11 +291,20 @@ static bool fail_over(ti_routed *r, const ti_refusal *last)
     return refuse(r);
 }
 
+static bool stop(ti_routed *r)
+{
+    ti_refusal *why = &r->call->why;
+    ti_refuse(why, NULL, "unavailable", "the server stops");
+    why->http = HTTP_UNAVAILABLE;
+    why->type = "server_error";
+    return refuse(r);
+}
+
 static bool remote_over(ti_routed *r)
 {
     ti_call *c = r->call;
     uint64_t ug = 0;
-    bool gone = r->fate == TI_FATE_GONE || (c->begun && ti_web_reply_gone(c->reply));
+    bool gone = r->fate == TI_FATE_GONE || c->lost || (c->begun && ti_web_reply_gone(c->reply));
     if (r->fate == TI_FATE_DONE && ti_routed_conclude(r, &ug)) {
         ti_router_report(r->router, r->to, TI_OUTCOME_GOOD);
         ti_api_count(c->api, 200);
@@ -309,10 +316,7 @@ static bool remote_over(ti_routed *r)
     charge_failure(r);
     if (gone || r->fate == TI_FATE_STOPPED) {
         ti_router_report(r->router, r->to, TI_OUTCOME_NONE);
-        ti_refuse(&c->why, NULL, "unavailable", "the server stops");
-        c->why.http = gone ? CLIENT_GONE : HTTP_UNAVAILABLE;
-        c->why.type = "server_error";
-        return gone ? end(r, CLIENT_GONE, 0) : refuse(r);
+        return gone ? give_up(r) : stop(r);
     }
     ti_router_report(r->router, r->to, is_our_fault(r) ? TI_OUTCOME_GOOD : TI_OUTCOME_BAD);
     if (is_our_fault(r)) {
@@ -354,10 +358,7 @@ bool ti_routed_finish(ti_call *c)
     if (r->fate == TI_FATE_DONE) {
         return decide(r);
     }
-    ti_refuse(&c->why, NULL, "unavailable", "the server stops");
-    c->why.http = r->fate == TI_FATE_GONE ? CLIENT_GONE : HTTP_UNAVAILABLE;
-    c->why.type = "server_error";
-    return r->fate == TI_FATE_GONE ? end(r, CLIENT_GONE, 0) : refuse(r);
+    return r->fate == TI_FATE_GONE ? give_up(r) : stop(r);
 }
 
 void ti_routed_account(ti_call *c, const ti_cost *cost)
@@ -425,6 +426,14 @@ static bool read_deadline(ti_routed *r, ti_refusal *why)
     return true;
 }
 
+/* Whether what this machine refuses may be another's to answer; else nobody could. */
+static bool others_may(const ti_refusal *why)
+{
+    return why->code && (strcmp(why->code, "unavailable") == 0 ||
+                         strcmp(why->code, "unsupported_value") == 0 ||
+                         strcmp(why->code, "unsupported_parameter") == 0);
+}
+
 /* Everything up to the decision.  False: refused.  *plain: this machine is meant, and the
  * configuration says nothing of it. */
 static bool prepare(ti_routed *r, ti_str text, bool *plain, ti_refusal *why)
@@ -440,7 +449,7 @@ static bool prepare(ti_routed *r, ti_str text, bool *plain, ti_refusal *why)
                 ti_call_prepare(c, &r->not_here);
     ti_served served = c->served;
     tern_err err = {0};
-    if (!read && ti_api_look(c->api, &served, &err) != TERN_OK) {
+    if (!read && ti_api_look(c->api, &served, true, &err) != TERN_OK) {
         ti_refusal_of(why, TERN_UNAVAILABLE, &err);
         return false;
     }
@@ -455,9 +464,8 @@ static bool prepare(ti_routed *r, ti_str text, bool *plain, ti_refusal *why)
         here |= r->allowed[i];
     }
     *plain = !here;
-    if (!read &&
-        (*plain || (r->not_here.code && strncmp(r->not_here.code, "unsupported", 11)))) {
-        *why = r->not_here; /* nobody could do that */
+    if (!read && (*plain || !others_may(&r->not_here))) {
+        *why = r->not_here;
         return false;
     }
     c->ask.stream = r->ask.stream;
@@ -481,6 +489,7 @@ void ti_routed_start(ti_api *api, const ti_web_request *request, ti_web_reply *r
     c->routed = r;
     ti_str text = {ti_arena_strndup(&c->arena, request->body.data, request->body.len),
                    request->body.len};
+    ti_web_reply_forget(reply);
     if (!text.data) {
         ti_refusal_of(&why, TERN_NOMEM, NULL);
     }

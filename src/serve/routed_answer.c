@@ -29,9 +29,9 @@ static bool send_ready(ti_routed *r)
     if (!c->begun) {
         ti_call_begin_stream(c);
     }
-    bool sent = ti_web_reply_write(c->reply, r->early.data, r->early.len, NULL) == TERN_OK;
+    c->lost = ti_web_reply_write(c->reply, r->early.data, r->early.len, NULL) != TERN_OK;
     ti_buf_clear(&r->early);
-    return sent;
+    return !c->lost;
 }
 
 static void add_event(ti_buf *out, const ti_relay_piece *piece, ti_relay_usage usage,
@@ -181,8 +181,33 @@ tern_status ti_routed_wait(ti_routed *r, uint64_t delay_ms, tern_err *err)
 /* --- the end, in the finisher's thread ------------------------------------------------------
  */
 
+/* For the page. */
+static void know(ti_routed *r, const ti_relay_cost *cost)
+{
+    const ti_route_row *row = cost->row;
+    const ti_route_candidate *c = cost->candidate;
+    ti_recent_other *o = &r->other;
+    *o = (ti_recent_other){.evidence = ti_route_word_name(c->energy.word),
+                           .energy_known = row->energy_known,
+                           .grams_known = row->grams_known,
+                           .reported = cost->tokens.reported,
+                           .energy_uj = row->energy_uj,
+                           .energy_low_uj = row->energy_low_uj,
+                           .energy_high_uj = row->energy_high_uj,
+                           .co2_ug = row->co2_ug,
+                           .co2_low_ug = row->co2_low_ug,
+                           .co2_high_ug = row->co2_high_ug,
+                           .pue_permille = c->pue_permille,
+                           .intensity_mg_kwh = c->grid.intensity_mg_kwh,
+                           .basis = c->grid.basis};
+    const char *zone = cost->upstream->zone;
+    snprintf(o->name, sizeof o->name, "%s", cost->upstream->name);
+    snprintf(o->zone, sizeof o->zone, "%s", zone ? zone : "");
+    r->tokens = cost->tokens;
+}
+
 /* Fills *cost from what was told and seen. */
-static uint64_t count(ti_relay_cost *cost, ti_route_row *row, const ti_routed *r,
+static uint64_t count(ti_relay_cost *cost, ti_route_row *row, ti_routed *r,
                       const ti_relay_piece *usage)
 {
     *row = (ti_route_row){0};
@@ -191,6 +216,7 @@ static uint64_t count(ti_relay_cost *cost, ti_route_row *row, const ti_routed *r
                             .row = row,
                             .tokens = ti_relay_count(&r->ask, usage, r->said)};
     (void)ti_router_row(row, r, r->to, cost->tokens.in, cost->tokens.out);
+    know(r, cost);
     return row->grams_known ? row->co2_ug : 0;
 }
 
@@ -255,10 +281,29 @@ bool ti_routed_conclude(ti_routed *r, uint64_t *ug)
     return good;
 }
 
+/* Also of those that nobody has answered: then nobody knows what they took. */
+static void add_recent(const ti_routed *r, unsigned code)
+{
+    const ti_call *c = r->call;
+    ti_recent_item item = {
+        .ended_unix_ms = ti_wall_ms(), .kind = c->kind, .status = code, .other = r->other};
+    const ti_upstream *to = &r->router->opts.upstreams->items[r->to];
+    if (!item.other.name[0] && r->attempts > 0 && !to->candidate.local) {
+        snprintf(item.other.name, sizeof item.other.name, "%s", to->name);
+    }
+    item.usage.prompt_tokens = r->tokens.in;
+    item.usage.output_tokens = r->tokens.out;
+    item.usage.total_ns = ti_steady_ns() - c->started_ns;
+    pthread_mutex_lock(&c->api->mutex);
+    ti_recent_add(&c->api->recent, &item);
+    pthread_mutex_unlock(&c->api->mutex);
+}
+
 void ti_routed_note(const ti_routed *r, unsigned code, uint64_t ug)
 {
     const double ms = 1e6;
     const ti_call *c = r->call;
+    add_recent(r, code);
     const ti_api_port *port = &c->api->opts.port;
     ti_buf line = {0};
     if (!port->note) {

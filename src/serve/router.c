@@ -218,9 +218,6 @@ const ti_upstreams *ti_router_upstreams(const ti_router *router)
 void ti_router_stop(ti_router *router)
 {
     if (router) {
-        pthread_mutex_lock(&router->mutex); /* an attempt that is being sent is on its way */
-        router->stopping = true;
-        pthread_mutex_unlock(&router->mutex);
         ti_courier_stop(router->courier);
     }
 }

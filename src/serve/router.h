@@ -4,8 +4,9 @@
  *
  *     ti_router_open(&router, &opts, err);     and ti_api_opts.router = router
  *     ... serve ...
- *     ti_router_stop(router);                  before the engine is closed
- *     ti_serve_close(engine);  ti_api_close(api);  ti_router_close(router);
+ *     ti_router_stop(router);                  no upstream is asked any more
+ *     ti_serve_end(engine);  ti_api_close(api);  ti_serve_close(engine);
+ * ti_router_close(router);
  *
  * For each request: classify, decide, charge what is expected to the day's budget, ask the
  * first in the order; when that fails before a byte has gone to the client, the next.  What it

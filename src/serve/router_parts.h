@@ -22,7 +22,6 @@ struct ti_router {
     ti_breaker breakers[TI_ROUTE_MAX];
     uint64_t answered[TI_ROUTE_MAX], failed[TI_ROUTE_MAX]; /* attempts */
     uint32_t retries;
-    bool stopping;
 };
 
 typedef enum ti_stage { TI_STAGE_WAIT = 0, TI_STAGE_LOCAL, TI_STAGE_REMOTE } ti_stage;
@@ -54,12 +53,14 @@ struct ti_routed {
     long code;
     uint32_t retry_after_s;
     char why[TI_COURIER_WHY];
-    ti_buf body;  /* of an answer that is not streamed, or of a refusal */
-    ti_buf early; /* of a stream: what came before any text, ready to be sent */
-    ti_buf held;  /* the object that ends a choice, which waits for the cost */
-    ti_buf usage; /* the last object with a usage */
-    size_t said;  /* bytes of text */
-    bool done;    /* the stream has said so */
+    ti_buf body;           /* of an answer that is not streamed, or of a refusal */
+    ti_buf early;          /* of a stream: what came before any text, ready to be sent */
+    ti_buf held;           /* the object that ends a choice, which waits for the cost */
+    ti_buf usage;          /* the last object with a usage */
+    size_t said;           /* bytes of text */
+    ti_recent_other other; /* who has answered, once that is known */
+    ti_relay_tokens tokens;
+    bool done; /* the stream has said so */
 };
 
 /* Decides, and charges what is expected.  On failure nothing is charged.
@@ -99,7 +100,7 @@ tern_status ti_routed_wait(ti_routed *r, uint64_t delay_ms, tern_err *err);
  * reply is not ended.  *ug is what it took. */
 bool ti_routed_conclude(ti_routed *r, uint64_t *ug);
 
-/* A line of the log. */
+/* What comes of it in the log and in the page's list. */
 void ti_routed_note(const ti_routed *r, unsigned code, uint64_t ug);
 
 #endif

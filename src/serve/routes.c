@@ -14,7 +14,7 @@ static bool model_or_refuse(ti_api *api, ti_ask_kind kind, ti_web_reply *reply, 
 {
     tern_err err = {0};
     ti_refusal why;
-    if (ti_api_look(api, out, &err) == TERN_OK) {
+    if (ti_api_look(api, out, true, &err) == TERN_OK) {
         return true;
     }
     ti_refusal_of(&why, TERN_UNAVAILABLE, &err);

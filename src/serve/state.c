@@ -33,6 +33,38 @@ static const char *operation(ti_ask_kind kind)
     }
 }
 
+/* In the shape that the answer itself had. */
+static void add_other(ti_buf *out, const ti_recent_other *o)
+{
+    char basis[TI_BASIS_TEXT];
+    ti_json_str(out, "upstream", o->name);
+    if (o->energy_known) {
+        ti_json_open(out, "energy", '{');
+        ti_json_uint(out, "energy_uj", o->energy_uj);
+        ti_json_uint(out, "energy_low_uj", o->energy_low_uj);
+        ti_json_uint(out, "energy_high_uj", o->energy_high_uj);
+        ti_json_str(out, "evidence", o->evidence);
+        ti_json_str(out, "tokens", o->reported ? "reported" : "estimated");
+        ti_json_close(out, '}');
+    } else {
+        ti_json_null(out, "energy");
+    }
+    if (o->grams_known) {
+        ti_json_open(out, "carbon", '{');
+        ti_json_uint(out, "co2_ug", o->co2_ug);
+        ti_json_uint(out, "co2_low_ug", o->co2_low_ug);
+        ti_json_uint(out, "co2_high_ug", o->co2_high_ug);
+        ti_json_uint(out, "energy_uj", o->energy_uj);
+        ti_json_uint(out, "pue_permille", o->pue_permille);
+        ti_json_str(out, "zone", o->zone);
+        ti_json_uint(out, "intensity_mg_kwh", o->intensity_mg_kwh);
+        ti_json_str(out, "basis", ti_basis_text(basis, o->basis));
+        ti_json_close(out, '}');
+    } else {
+        ti_json_null(out, "carbon");
+    }
+}
+
 static void add_recent(ti_buf *out, const ti_recent_item *item)
 {
     const ti_serve_usage *u = &item->usage;
@@ -47,7 +79,12 @@ static void add_recent(ti_buf *out, const ti_recent_item *item)
     ti_json_uint(out, "queued_ns", u->queued_ns);
     ti_json_uint(out, "first_ns", u->first_ns);
     ti_json_uint(out, "total_ns", u->total_ns);
-    ti_json_cost(out, &item->cost);
+    if (item->other.name[0]) {
+        add_other(out, &item->other);
+    } else {
+        ti_json_null(out, "upstream");
+        ti_json_cost(out, &item->cost);
+    }
     ti_json_uint(out, "receipts", item->n_receipts);
     if (item->receipt[0]) {
         ti_json_str(out, "receipt", item->receipt);

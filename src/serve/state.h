@@ -11,7 +11,20 @@
 #include "serve/metrics.h"
 #include "serve/render.h"
 
-enum { TI_RECENT_MAX = 64 };
+enum { TI_RECENT_MAX = 64, TI_RECENT_NAME = 63 };
+
+/* Who else has answered, and what that is expected to have cost there (docs/routing.md). */
+typedef struct ti_recent_other {
+    char name[TI_RECENT_NAME + 1], zone[TI_RECENT_NAME + 1]; /* zone "": not said */
+    const char *evidence; /* whose word the joules are; static */
+    bool energy_known, grams_known;
+    bool reported; /* tokens, by who answered; else estimated */
+    uint64_t energy_uj, energy_low_uj, energy_high_uj;
+    uint64_t co2_ug, co2_low_ug, co2_high_ug;
+    uint32_t pue_permille;
+    uint64_t intensity_mg_kwh;
+    ti_basis basis;
+} ti_recent_other;
 
 /* An answer that has ended, well or not.  No word of what was asked or answered. */
 typedef struct ti_recent_item {
@@ -21,6 +34,7 @@ typedef struct ti_recent_item {
     unsigned status; /* of HTTP; 499: the client had gone */
     ti_serve_usage usage;
     ti_cost cost;
+    ti_recent_other other;           /* name "": this machine has answered, for `cost` */
     uint32_t n_receipts;             /* 0 or one for each choice ... */
     char receipt[TI_RECEIPT_ID + 1]; /* ... of which this is the first; else "" */
 } ti_recent_item;

@@ -63,6 +63,14 @@ kill -TERM $pid
 wait $pid
 pid=
 
+# Another file in the model's place.
+cp "$TERN_SOURCE/models/tern-books.gguf" model.gguf
+start -m ./model.gguf
+python3 "$here/serve_replaced.py" "$url" || failed=1
+kill -TERM $pid
+wait $pid
+pid=
+
 # What is wrong is said at once.
 tern serve -p 0 -m nothing.gguf 2>err
 [ $? -eq 3 ] || { echo "FAILED: no model"; cat err; failed=1; }

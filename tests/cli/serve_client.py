@@ -231,7 +231,7 @@ error_of("/v1/completions", {"prompt": "x", "model": "other"}, 404, "model_not_f
 error_of("/v1/completions", {"prompt": ""}, 400, "invalid_value")
 error_of("/v1/completions", {"prompt": "word " * 2000}, 400, "context_length_exceeded")
 error_of("/v1/completions", {"prompt": [99999]}, 400, "invalid_value")
-error_of("/v1/completions", {"prompt": "x", "n": 16, "max_tokens": 400}, 400, "invalid_value", "n")
+error_of("/v1/completions", {"prompt": "x", "n": 16, "max_tokens": 400}, 400, "unsupported_value", "n")
 error_of("/v1/completions", {"prompt": ["x", ""]}, 400, "invalid_value")
 error_of("/v1/chat/completions", b'{"messages":[{"role":"user","content":"\xff"}]}', 400, "invalid_json")
 error_of("/v1/chat/completions", b"[" * 100000, 400, "invalid_json")
@@ -262,6 +262,19 @@ codes = sorted(s[0] for s in seen)
 check("embeddings that are too many", set(codes) == {200, 429}, codes)
 check("when to try again", all(s[1]["Retry-After"] for s in seen if s[0] == 429))
 check("nobody waits for them", waited < 5, waited)
+
+# --- who leaves ends his text in its middle
+body = json.dumps({"input": "a cat sat on it " * 8000}).encode()
+s = socket.create_connection((url.hostname, url.port), timeout=60)
+s.sendall(b"POST /v1/embeddings HTTP/1.1\r\n" + host + auth +
+          b"Content-Length: %d\r\n\r\n" % len(body) + body)
+s.shutdown(socket.SHUT_WR)
+half = b""
+while more := s.recv(65536):
+    half += more
+s.close()
+check("a text that nobody waits for", b" 499 " in half.split(b"\r\n")[0] and
+      b"client_closed_request" in half, half[:300])
 
 # --- the page: its files are everybody's, its figures are not
 code, headers, page = ask("GET", "/", None, {"Accept": "text/html"}, auth=False)

@@ -56,7 +56,7 @@ def routes(**more):
     del dead["key_env"]
     return {"schema": "tern.routing/1", "answer_tokens": 20,
             "local": [{"name": "here", "model": "tern-books", "energy": energy(1), "zone": "SE"}],
-            "upstreams": [dead, entry("500", 0.2), entry("good", 0.3)] +
+            "upstreams": [dead, entry("500", 0.2), entry("good", 0.3), entry("400s", 9, base_url=f"http://127.0.0.1:{port}/hang/v1")] +
                          [entry(m, 9, good_for="thin") for m in modes], **more}
 
 
@@ -180,6 +180,11 @@ def decisions(t):
     status, headers, a = t.chat("auto", THIN, tools=[{"type": "function", "function": {"name": "f"}}])
     check("what is not possible here", status == 200 and route_of(headers)["to"] != "here" and
           "tools" in upstream.seen[-1][2], (status, a))
+    status, headers, a = t.chat("auto", THIN, n=9)
+    check("more choices than there are slots here", status == 200 and route_of(headers)["to"] != "here",
+          (status, a))
+    status, headers, a = t.chat("tern-books", n=9)
+    check("and nobody else may", status == 400 and a["error"]["param"] == "n", (status, a))
     status, headers, a = t.chat("tern-books")
     check("a pinned one here", status == 200 and route_of(headers)["to"] == "here", (status, a))
     status, _, a = t.chat("nobody")
@@ -211,6 +216,31 @@ def leaving(t):
     while "endless" not in upstream.left and time.time() < end:
         time.sleep(0.05)
     check("the upstream is left when the client leaves", "endless" in upstream.left)
+    # One that closes only its own side is told that there is no answer.
+    c = socket.create_connection((t.url.hostname, t.url.port), timeout=60)
+    body = json.dumps({"model": "400s", "messages": [{"role": "user", "content": "hi"}]}).encode()
+    c.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" %
+              len(body) + body)
+    c.shutdown(socket.SHUT_WR)
+    half = b""
+    while more := c.recv(65536):
+        half += more
+    check("a half-closed one", b" 499 " in half.split(b"\r\n")[0] and b"client_closed_request" in half, half)
+
+
+def listed(t):
+    """The page's list has what others answered."""
+    t.chat("good")
+    item = json.loads(t.ask("/tern/state")[2])["recent"][-1]
+    check("the list", item["upstream"] == "good" and item["status"] == 200 and
+          item["energy"]["energy_high_uj"] == 3000000 and item["carbon"]["co2_ug"] > 0 and
+          item["output_tokens"] == 5 and item["receipt"] is None, item)
+    t.chat("tern-books")
+    item = json.loads(t.ask("/tern/state")[2])["recent"][-1]
+    check("the list, of this machine", item["upstream"] is None and "idle_uj" in item["energy"], item)
+    t.chat("early")
+    item = json.loads(t.ask("/tern/state")[2])["recent"][-1]
+    check("the list, of a failure", item["upstream"] == "early" and item["energy"] is None, item)
 
 
 def budget():
@@ -277,6 +307,7 @@ good_answers(server)
 bad_answers(server)
 decisions(server)
 leaving(server)
+listed(server)
 metrics = server.ask("/metrics")[2]
 check("figures", 'tern_route_failures_total{to="hang"} 1\n' in metrics and
       'tern_route_answers_total{to="flaky"} 1\n' in metrics, metrics[-3000:])

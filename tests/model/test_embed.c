@@ -9,9 +9,9 @@
 #include <cmocka.h>
 
 #include "engine.h"
+#include "model/embed.h"
 #include "model/sdr.h"
 #include "oom.h"
-#include "tern/embed.h"
 
 enum { CONTEXT = 32, WIDTH = 64 };
 
@@ -220,6 +220,45 @@ static void test_same_bits(void **state)
     }
 }
 
+static size_t watched, watched_most;
+
+static bool watch(void *user, size_t n_tokens)
+{
+    (void)user;
+    watched += n_tokens;
+    return watched < watched_most;
+}
+
+/* A text is left in its middle when nobody wants the rest; the next one is whole. */
+static void test_watching(void **state)
+{
+    (void)state;
+    static char a_text[4096];
+    tern_model *model = open_spec(&SMALL, NULL);
+    tern_sdr whole, sdr;
+    tern_embedder *e = NULL;
+    size_t n = 0;
+    tern_err err;
+    memset(a_text, 'a', sizeof a_text);
+    for (size_t i = 7; i < sizeof a_text; i += 8) {
+        a_text[i] = ' ';
+    }
+    want(tern_embedder_create(&e, model, NULL, &err), TERN_OK, &err);
+    watched_most = SIZE_MAX;
+    ti_embedder_watch(e, watch, NULL);
+    want(tern_embedder_text(e, &whole, a_text, sizeof a_text, &n, &err), TERN_OK, &err);
+    assert_true(n > 600 && watched == n);
+    watched = 0;
+    watched_most = 257;
+    want(tern_embedder_text(e, &sdr, a_text, sizeof a_text, NULL, &err), TERN_CANCELLED, &err);
+    assert_true(watched > 256 && watched <= 512);
+    ti_embedder_watch(e, NULL, NULL);
+    want(tern_embedder_text(e, &sdr, a_text, sizeof a_text, NULL, &err), TERN_OK, &err);
+    assert_memory_equal(&sdr, &whole, sizeof sdr);
+    tern_embedder_destroy(e);
+    tern_model_close(model);
+}
+
 /* An embedder has no memory of the text before. */
 static void test_one_after_the_other(void **state)
 {
@@ -273,7 +312,7 @@ int main(void)
         cmocka_unit_test(test_ties),      cmocka_unit_test(test_scale),
         cmocka_unit_test(test_overlap),   cmocka_unit_test(test_meaning),
         cmocka_unit_test(test_same_bits), cmocka_unit_test(test_one_after_the_other),
-        cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_no_memory), cmocka_unit_test(test_watching),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

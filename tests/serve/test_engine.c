@@ -395,7 +395,7 @@ static void test_memory(void **state)
     ti_serve_engine *e = open_engine(&one);
     const tern_model *model;
     tern_err err;
-    want(ti_serve_acquire(e, &model, &err), TERN_OK, &err);
+    want(ti_serve_acquire(e, NULL, &model, &err), TERN_OK, &err);
     ti_serve_give_back(e);
     uint64_t context = stats_of(e).kv_limit; /* of one context */
     ti_serve_close(e);

@@ -81,6 +81,19 @@ static void test_cancel(void **state)
     ti_serve_close(e);
 }
 
+static atomic_bool told_to_stop;
+
+/* In the engine's thread: the answer goes on once the engine was told to stop, so that it
+ * cannot have ended before, however slow the other thread is. */
+static void until_stop(heard *h, const ti_serve_event *event)
+{
+    const struct timespec t = {.tv_sec = 0, .tv_nsec = 1000000};
+    (void)h;
+    while (event->kind == TI_SERVE_TEXT && !atomic_load(&told_to_stop)) {
+        nanosleep(&t, NULL);
+    }
+}
+
 /* A stop with time lets answers end, one without cancels; jobs outlive the engine. */
 static void test_shutdown(void **state)
 {
@@ -93,25 +106,29 @@ static void test_shutdown(void **state)
     for (int drain = 0; drain < 2; drain++) {
         const ti_serve_opts opts = {.path = tiny_model(9), .threads = 1, .slots = 1};
         ti_serve_engine *e = open_engine(&opts);
-        want(ask(e, hearer(0), r, &err), TERN_OK, &err);
+        heard *first = hearer(0);
+        first->then = until_stop;
+        atomic_store(&told_to_stop, false);
+        want(ask(e, first, r, &err), TERN_OK, &err);
         want(ask(e, hearer(1), r, &err), TERN_OK, &err);
-        ti_serve_stop(e, drain ? UINT64_C(60000000000) : 0);
+        ti_serve_stop(e, drain ? UINT64_C(600000000000) : 0);
+        atomic_store(&told_to_stop, true);
         want_text(ask(e, hearer(2), r, &err), TERN_UNAVAILABLE, &err, "stopping");
         const tern_model *model;
-        want(ti_serve_acquire(e, &model, &err), TERN_UNAVAILABLE, &err);
+        want(ti_serve_acquire(e, NULL, &model, &err), TERN_UNAVAILABLE, &err);
         ti_serve_end(e);
         assert_true(ears[0].done && ears[1].done);
         /* who has receipts to write still can */
         ti_serve_stats s = stats_of(e);
         assert_int_equal(s.requests, 2);
         if (drain) {
-            want(ti_serve_acquire_open(e, &model, &err), TERN_OK, &err);
+            want(ti_serve_acquire_open(e, NULL, &model, &err), TERN_OK, &err);
             tern_model_desc desc;
             tern_model_describe(model, &desc);
             assert_int_equal(desc.n_vocab, ENGINE_VOCAB);
             ti_serve_give_back(e);
         }
-        want(ti_serve_acquire(e, &model, &err), TERN_UNAVAILABLE, &err);
+        want(ti_serve_acquire(e, NULL, &model, &err), TERN_UNAVAILABLE, &err);
         ti_serve_close(e);
         for (size_t i = 0; i < 2; i++) {
             assert_true(ears[i].done);
@@ -166,7 +183,7 @@ static void test_unload(void **state)
         assert_false(stats_of(e).loaded);
         assert_int_equal(stats_of(e).kv_bytes, 0);
     }
-    want(ti_serve_acquire(e, &model, &err), TERN_OK, &err);
+    want(ti_serve_acquire(e, NULL, &model, &err), TERN_OK, &err);
     nap(80); /* held: it stays */
     tern_model_desc desc;
     tern_model_describe(model, &desc);
@@ -192,7 +209,7 @@ static void *ask_late(void *user)
 {
     const tern_model *model;
     tern_err err;
-    late.status = ti_serve_acquire(user, &model, &err);
+    late.status = ti_serve_acquire(user, NULL, &model, &err);
     atomic_store(&late.has, true);
     return NULL;
 }
@@ -248,6 +265,59 @@ static void test_idle(void **state)
     ti_serve_close(e);
 }
 
+static ti_file_state state_of(const char *file)
+{
+    ti_file_state state;
+    assert_int_equal(ti_file_look(&state, file, NULL), TERN_OK);
+    return state;
+}
+
+/* Who means one file gets its model, or is told that there is another one now. */
+static void test_meant_file(void **state)
+{
+    (void)state;
+    const ti_serve_opts opts = {.path = tiny_model(14), .threads = 1};
+    ti_serve_engine *e = open_engine(&opts);
+    const ti_file_state old = state_of(path);
+    const tern_model *model;
+    tern_token tokens[16];
+    tern_err err;
+    tiny_tokens(tokens, 16, 3);
+    ti_serve_request r = {
+        .tokens = tokens, .n_tokens = 16, .max_tokens = 8, .ignore_end = true, .file = &old};
+    want(ti_serve_acquire(e, &old, &model, &err), TERN_OK, &err);
+    ti_serve_give_back(e);
+    heard *h = hearer(0);
+    want(ask(e, h, r, &err), TERN_OK, &err);
+    assert_true(heard_done(h));
+    assert_same(h, &r);
+    heard_free(h);
+    assert_int_equal(stats_of(e).loads, 1);
+    tiny_model(15); /* in its place; no request has come that would have seen it */
+    const ti_file_state now = state_of(path);
+    assert_false(ti_file_same(&old, &now));
+    want(ti_serve_acquire_open(e, &now, &model, &err), TERN_UNAVAILABLE, &err);
+    want(ti_serve_acquire(e, &now, &model, &err), TERN_OK, &err);
+    ti_serve_give_back(e);
+    assert_int_equal(stats_of(e).loads, 2);
+    want_text(ti_serve_acquire(e, &old, &model, &err), TERN_UNAVAILABLE, &err, "replaced");
+    assert_int_equal(stats_of(e).loads, 2); /* nothing is read again for who is too late */
+    h = hearer(0);
+    want(ask(e, h, r, &err), TERN_OK, &err);
+    assert_true(heard_done(h));
+    assert_int_equal(h->reason, TI_SERVE_ERROR);
+    assert_int_equal(h->status, TERN_UNAVAILABLE);
+    assert_non_null(strstr(h->message, "replaced"));
+    heard_free(h);
+    r.file = &now;
+    h = hearer(0);
+    want(ask(e, h, r, &err), TERN_OK, &err);
+    assert_true(heard_done(h));
+    assert_same(h, &r);
+    heard_free(h);
+    ti_serve_close(e);
+}
+
 /* Another file under the same name: who is being answered goes on with the old one. */
 static void test_replaced(void **state)
 {
@@ -286,7 +356,7 @@ static void test_replaced(void **state)
     assert_int_equal(h->status, TERN_CORRUPT);
     heard_free(h);
     const tern_model *model;
-    want(ti_serve_acquire(e, &model, &err), TERN_CORRUPT, &err);
+    want(ti_serve_acquire(e, NULL, &model, &err), TERN_CORRUPT, &err);
     tiny_model(14);
     answer_one(e, 3);
     ti_serve_close(e);
@@ -447,6 +517,7 @@ int main(void)
         cmocka_unit_test(test_unload_while_asked),
         cmocka_unit_test(test_unload),
         cmocka_unit_test(test_idle),
+        cmocka_unit_test(test_meant_file),
         cmocka_unit_test(test_replaced),
         cmocka_unit_test(test_truncated),
         cmocka_unit_test(test_energy),

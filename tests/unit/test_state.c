@@ -136,6 +136,22 @@ static void all_of_it(void **state)
     assert_true(json_is_null(in(first, "carbon", NULL)));
     is_int(first, "receipts", NULL, 2);
     is_text(first, "receipt", NULL, "01ABC");
+    assert_true(json_is_null(in(first, "upstream", NULL)));
+    json_decref(root);
+    /* somebody else has answered: what he said, with its range, and grams that nobody knows */
+    item.other = (ti_recent_other){.name = "paris",
+                                   .evidence = "modelled",
+                                   .energy_known = true,
+                                   .energy_uj = 8,
+                                   .energy_low_uj = 4,
+                                   .energy_high_uj = 16};
+    ti_recent_add(recent, &item);
+    root = render(&all);
+    json_t *second = json_array_get(json_object_get(root, "recent"), 1);
+    is_text(second, "upstream", NULL, "paris");
+    is_int(second, "energy", "energy_high_uj", 16);
+    is_text(second, "energy", "tokens", "estimated");
+    assert_true(json_is_null(in(second, "carbon", NULL)));
     json_decref(root);
     free(metrics);
     free(recent);
