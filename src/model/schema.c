@@ -210,7 +210,7 @@ static tern_status do_alone(ti_js *s, const ti_jval *schema, ti_gexpr **out)
     const ti_jval *ref = ti_jval_get(schema, "$ref"), *any = ti_jval_get(schema, "anyOf");
     const ti_jval *one = ti_jval_get(schema, "oneOf"), *all = ti_jval_get(schema, "allOf");
     if (ref) {
-        const ti_jval *to;
+        const ti_jval *to = NULL;
         TI_TRY(ti_js_resolve(s, ref, &to));
         *out = ti_js_part_of(s, to);
         return TERN_OK;
