@@ -4,29 +4,9 @@
 # and its silence, make of jobs.  With a real Slurm: tests/jobs/slurm.sh.
 # TERN_BUILD as for all tests.
 set -u
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-PATH=$work/bin:$TERN_BUILD:$PATH
-HOME=$work TERN_JOBS=$work/queue TERN_CACHE=$work/cache TZ=UTC TERN_STATE=$work/state
-export PATH HOME TERN_JOBS TERN_CACHE TZ TERN_STATE
-unset TERN_ZONE XDG_DATA_HOME XDG_CONFIG_HOME TERN_LOG TERN_GRID_FILE
-bad=0
+. "${0%/*}/jobs.sh"
+PATH=$work/bin:$PATH
 
-fault()
-{
-    echo "$1"
-    bad=1
-}
-field()
-{
-    tern queue --all --json 2>/dev/null | sed 's/{"id":/\n"id":/g' | grep "^\"id\":$1," |
-        sed -n "s/.*\"$2\":\"\{0,1\}\([^,\"}]*\).*/\1/p"
-}
-is()
-{
-    [ "$(field "$1" state)" = "$2" ]
-}
 submit()
 {
     tern submit --via slurm --for 1s --by 2h "$@" >answer 2>&1 || fault "$(cat answer)"
@@ -119,11 +99,7 @@ id=6
 submit_killed sh -c 'trap "exit 7" TERM; touch runs; while :; do sleep 0.1; done'
 touch -d '1 hour ago' queue/6/batch
 sh queue/6/batch &
-tries=100
-while [ ! -e runs ] && [ $tries -gt 0 ]; do
-    tries=$((tries - 1))
-    sleep 0.1
-done
+within 10 test -e runs
 is 6 running || fault "job 6 is $(field 6 state), and its command runs"
 tern cancel 6 || fault "job 6 cannot be ended"
 wait
@@ -159,6 +135,6 @@ for i in 1 2 3 4 5 6; do
 done
 wait
 tern report >/dev/null || fault "no report"
-n=$(tern log show log --json | sed -n 's/.*"size":\([0-9]*\).*/\1/p')
+n=$(receipts)
 [ "$n" = 6 ] || fault "$n receipts of six jobs that ran"
 exit $bad

@@ -4,62 +4,7 @@
 # keepers of other machines; schedulers that fail; receipts that cannot be logged or checked.
 # TERN_BUILD as for all tests.
 set -u
-PATH=$TERN_BUILD:$PATH
-work=$(mktemp -d)
-daemon=
-finish()
-{
-    [ -z "$daemon" ] || kill -9 "$daemon" 2>/dev/null
-    for pid in $(sed -n 's/.*"keeper":{"pid":\([0-9]*\).*/\1/p' "$work"/queue/*/status.* 2>/dev/null); do
-        grep -qs "$work" "/proc/$pid/cmdline" && kill -TERM "$pid"
-    done
-    rm -rf "$work"
-}
-trap finish EXIT
-cd "$work" || exit 1
-HOME=$work TERN_JOBS=$work/queue TERN_CACHE=$work/cache TZ=UTC TERN_STATE=$work/state
-export PATH HOME TERN_JOBS TERN_CACHE TZ TERN_STATE
-unset TERN_ZONE XDG_DATA_HOME XDG_CONFIG_HOME TERN_GRID_FILE TERN_GRID_BASIS TERN_LOG
-bad=0
-
-fault()
-{
-    echo "$1"
-    bad=1
-}
-field()
-{
-    tern queue --all --json 2>/dev/null | sed 's/{"id":/\n"id":/g' | grep "^\"id\":$1," |
-        sed -n "s/.*\"$2\":\"\{0,1\}\([^,\"}]*\).*/\1/p"
-}
-is()
-{
-    [ "$(field "$1" state)" = "$2" ]
-}
-# within SECONDS COMMAND...
-within()
-{
-    tries=$(($1 * 10))
-    shift
-    until "$@" || [ $tries -le 0 ]; do
-        tries=$((tries - 1))
-        sleep 0.1
-    done
-    [ $tries -gt 0 ]
-}
-# grid FILE STEP EDGE: slots of STEP seconds around now, dirty (400) until EDGE seconds from now,
-# then clean (100).
-now=$(date +%s)
-grid()
-{
-    t=$((now - 7200 - now % $2))
-    seq -f @%.0f $t "$2" $((now + 10800)) >times
-    {
-        echo datetime,carbon_intensity
-        date -u -f times +%Y-%m-%dT%H:%M:%SZ,%s |
-            awk -F, -v edge=$((now + $3)) '{ print $1 "," ($2 < edge ? 400 : 100) }'
-    } >"$1"
-}
+. "${0%/*}/jobs.sh"
 
 # --- where intensities come from is kept with the job -------------------------------------------
 
@@ -115,7 +60,7 @@ esac
 
 # --- a keeper is told when it must go on, and does so by itself ---------------------------------
 
-keeper=$(sed -n 's/.*"keeper":{"pid":\([0-9]*\).*/\1/p' queue/1/status.1)
+keeper=$(keeper_of queue/1/status.1)
 tr '\0' ' ' <"/proc/$keeper/cmdline" | grep -q -- '--end-by [0-9]* --length 1800' ||
     fault "the keeper does not know its deadline"
 kill -9 "$daemon"
@@ -144,7 +89,7 @@ wait $told
 touch here/stop stop
 wait $keeper
 for id in 1 2; do # woken by hand: no daemon is there
-    kill -CONT "$(sed -n 's/.*"keeper":{"pid":\([0-9]*\).*/\1/p' queue/$id/status.1)"
+    kill -CONT "$(keeper_of queue/$id/status.1)"
     within 5 grep -qs '"ended":true' queue/$id/status.1 || fault "job $id does not end"
 done
 

@@ -4,25 +4,12 @@
 # lost, none runs twice, each end is known.  Then what a keeper that is killed leaves.
 # TERN_BUILD as for all tests; TERN_ROUNDS (default 8) kills, TERN_JOBS_N (default 12) jobs.
 set -u
-tern=$TERN_BUILD/tern
-work=$(mktemp -d)
-daemon=
-trap '[ -z "$daemon" ] || kill -9 "$daemon" 2>/dev/null; rm -rf "$work"' EXIT
-cd "$work" || exit 1
-HOME=$work TERN_JOBS=$work/queue TERN_CACHE=$work/cache
-export HOME TERN_JOBS TERN_CACHE
-unset TERN_ZONE XDG_DATA_HOME XDG_CONFIG_HOME TERN_LOG
-bad=0 rounds=${TERN_ROUNDS:-8} jobs=${TERN_JOBS_N:-12} seed=$$ killed=0
-
-fault()
-{
-    echo "$1"
-    bad=1
-}
+. "${0%/*}/jobs.sh"
+rounds=${TERN_ROUNDS:-8} jobs=${TERN_JOBS_N:-12} seed=$$ killed=0
 
 begin()
 {
-    "$tern" jobd --foreground --parallel 3 2>>said &
+    tern jobd --foreground --parallel 3 2>>said &
     daemon=$!
 }
 
@@ -35,14 +22,7 @@ nap()
 
 submit()
 {
-    "$tern" submit --no-daemon --for 1s --by 1h "$@" >/dev/null 2>&1 || fault "not submitted: $*"
-}
-
-# job ID FIELD: from the list.
-field()
-{
-    "$tern" queue --all --json 2>/dev/null | sed 's/{"id":/\n"id":/g' | grep "^\"id\":$1," |
-        sed -n "s/.*\"$2\":\"\{0,1\}\([a-z0-9]*\).*/\1/p"
+    tern submit --no-daemon --for 1s --by 1h "$@" >/dev/null 2>&1 || fault "not submitted: $*"
 }
 
 i=0
@@ -59,7 +39,7 @@ while [ $round -lt "$rounds" ]; do
     wait "$daemon" 2>/dev/null
 done
 daemon=
-timeout 60 "$tern" jobd --foreground --until-idle --parallel 3 2>>said || fault "it does not end"
+timeout 60 tern jobd --foreground --until-idle --parallel 3 2>>said || fault "it does not end"
 
 [ $killed -gt 0 ] || fault "nothing was killed"
 i=0
@@ -75,18 +55,18 @@ done
 echo "$killed kills, $i jobs, $(wc -l <ran) starts"
 
 # A keeper that is killed takes its command with it; the job is interrupted, or begins again.
+: >again
 submit --shell 'echo once >>again; exec sleep 60'
 submit --restartable --shell 'echo twice >>again; [ $(grep -c twice again) = 2 ] || exec sleep 60'
+both()
+{
+    [ "$(wc -l <again)" -ge 2 ]
+}
 begin
-n=0
-: >again
-while [ "$(wc -l <again)" -lt 2 ] && [ $n -lt 100 ]; do
-    n=$((n + 1))
-    sleep 0.05
-done
+within 5 both
 for id in $((jobs + 1)) $((jobs + 2)); do
-    keeper=$(sed -n 's/.*"keeper":{"pid":\([0-9]*\).*/\1/p' "$TERN_JOBS/$id/status.1")
-    command=$(sed -n 's/.*"command":{"pid":\([0-9]*\).*/\1/p' "$TERN_JOBS/$id/status.1")
+    keeper=$(keeper_of queue/$id/status.1)
+    command=$(command_of queue/$id/status.1)
     kill -9 "$keeper" || fault "job $id: no keeper"
     sleep 0.1
     state=$(sed 's/.*) //; s/ .*//' "/proc/$command/stat" 2>/dev/null || echo gone)
@@ -96,31 +76,26 @@ for id in $((jobs + 1)) $((jobs + 2)); do
     esac
 done
 # The daemon hears of it at once.
-n=0
-while [ "$(field $((jobs + 1)) state)" != interrupted ] && [ $n -lt 50 ]; do
-    n=$((n + 1))
-    sleep 0.1
-done
-[ $n -lt 50 ] || fault "job $((jobs + 1)), whose keeper is dead, is $(field $((jobs + 1)) state)"
+within 5 is $((jobs + 1)) interrupted || fault "job $((jobs + 1)), whose keeper is dead, is $(field $((jobs + 1)) state)"
 kill "$daemon"
 wait "$daemon" 2>/dev/null
 daemon=
-timeout 60 "$tern" jobd --foreground --until-idle --parallel 3 2>>said || fault "it does not end"
+timeout 60 tern jobd --foreground --until-idle --parallel 3 2>>said || fault "it does not end"
 [ "$(field $((jobs + 1)) state)" = interrupted ] || fault "not interrupted"
 [ "$(grep -c once again)" = 1 ] || fault "what may not restart was started again"
 [ "$(field $((jobs + 2)) state)" = done ] || fault "not restarted: $(field $((jobs + 2)) state)"
 [ "$(grep -c twice again)" = 2 ] || fault "restarted $(grep -c twice again) times"
 
 # What only a run needs is not kept: the environment may hold keys.
-[ ! -e "$TERN_JOBS/1/spec" ] || fault "the environment of job 1 is kept"
+[ ! -e queue/1/spec ] || fault "the environment of job 1 is kept"
 # An attempt is begun once, whoever asks.
-"$tern" jobd --keep 1 --attempt 1 2>/dev/null && fault "an attempt was begun twice"
+tern jobd --keep 1 --attempt 1 2>/dev/null && fault "an attempt was begun twice"
 [ "$(grep -cx 1 ran)" = 1 ] || fault "job 1 ran again"
 # A keeper whose gate is closed does nothing.
-"$tern" submit --no-daemon --for 1s --by 1h -- touch never >/dev/null 2>&1
-"$tern" jobd --keep $((jobs + 3)) --gate </dev/null 2>/dev/null && fault "the gate was closed"
+tern submit --no-daemon --for 1s --by 1h -- touch never >/dev/null 2>&1
+tern jobd --keep $((jobs + 3)) --gate </dev/null 2>/dev/null && fault "the gate was closed"
 [ ! -e never ] || fault "it ran behind a closed gate"
-[ "$(stat -c %a "$TERN_JOBS" "$TERN_JOBS/queue.db" "$TERN_JOBS/1/out" | tr '\n' ' ')" = "700 600 600 " ] ||
+[ "$(stat -c %a queue queue/queue.db queue/1/out | tr '\n' ' ')" = "700 600 600 " ] ||
     fault "others may read the queue"
 [ $bad -eq 0 ] || cat said
 exit $bad

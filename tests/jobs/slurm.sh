@@ -5,8 +5,7 @@
 # cancelled, killed with their node, restarted, and accounted for.
 # TERN_BUILD as for all tests.
 set -u
-PATH=$TERN_BUILD:/usr/sbin:/sbin:$PATH
-export PATH
+PATH=$PATH:/usr/sbin:/sbin
 skip()
 {
     echo "SKIPPED: $*"
@@ -16,8 +15,9 @@ skip()
 for program in munged mungekey slurmctld slurmd sbatch squeue scancel scontrol; do
     command -v $program >/dev/null || skip "$program is not there (slurm-wlm, munge)"
 done
-work=$(mktemp -d)
-pids=
+. "${0%/*}/../cli/jobs.sh"
+chmod 755 "$work"
+pids= patience=20 user=$(id -un)
 # Ends what it started, by number: slurmd goes into the background by itself.
 finish()
 {
@@ -31,31 +31,9 @@ finish()
     done
     [ "${keep:-}" ] || rm -rf "$work"
 }
-trap finish EXIT
-cd "$work" || exit 1
-chmod 755 "$work"
-HOME=$work TERN_JOBS=$work/queue TERN_CACHE=$work/cache SLURM_CONF=$work/slurm.conf
-export HOME TERN_JOBS TERN_CACHE SLURM_CONF
-unset TERN_ZONE XDG_DATA_HOME XDG_CONFIG_HOME TERN_LOG TERN_GRID_FILE
-bad=0 user=$(id -un)
-
-fault()
-{
-    echo "$1"
-    bad=1
-}
-
-# until SECONDS COMMAND...: waits for it to succeed.
-until_true()
-{
-    tries=$(($1 * 10))
-    shift
-    while ! "$@" >/dev/null 2>&1; do
-        tries=$((tries - 1))
-        [ $tries -gt 0 ] || return 1
-        sleep 0.1
-    done
-}
+# Slurm has local times: those of a clock that is not UTC's.
+TZ=NST3:30NDT,M3.2.0,M11.1.0 SLURM_CONF=$work/slurm.conf
+export TZ SLURM_CONF
 
 # --- a cluster ------------------------------------------------------------------------------
 
@@ -73,7 +51,7 @@ SlurmdPidFile=$work/slurmd.%n.pid
 SlurmctldLogFile=$work/slurmctld.log
 SlurmdLogFile=$work/slurmd.%n.log
 SlurmdSpoolDir=$work/spool.%n
-StateSaveLocation=$work/state
+StateSaveLocation=$work/saved
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 SwitchType=switch/none
@@ -94,13 +72,13 @@ NodeName=n1 NodeHostname=localhost NodeAddr=127.0.0.1 Port=$((base + 1)) CPUs=1 
 NodeName=n2 NodeHostname=localhost NodeAddr=127.0.0.1 Port=$((base + 2)) CPUs=1 State=UNKNOWN
 PartitionName=main Nodes=n1,n2 Default=YES MaxTime=INFINITE State=UP
 END
-mkdir state spool.n1 spool.n2
+mkdir saved spool.n1 spool.n2
 mungekey --create --keyfile="$work/munge.key" 2>>said || skip "no key for munge: $(cat said)"
 munged --foreground --force --key-file="$work/munge.key" --socket="$work/munge.sock" \
     --pid-file="$work/munged.pid" --log-file="$work/munged.log" --seed-file="$work/munged.seed" \
     2>>said &
 pids=$!
-until_true 5 test -S munge.sock || skip "munge does not start: $(cat said)"
+within 5 test -S munge.sock || skip "munge does not start: $(cat said)"
 slurmctld -D 2>>said &
 pids="$pids $!"
 node()
@@ -115,30 +93,15 @@ nodes_idle()
 {
     [ "$(sinfo -h -N -o '%n %t' | grep -c ' idle$')" = 2 ]
 }
-until_true 12 nodes_idle || {
+within 12 nodes_idle || {
     skip "Slurm does not start: $(sinfo -h -N -o '%n %t' 2>&1; tail -n 3 said slurmctld.log)"
 }
 
 # --- jobs -----------------------------------------------------------------------------------
 
-# job ID FIELD: from the list, which asks Slurm.
-field()
-{
-    tern queue --all --json | sed 's/{"id":/\n"id":/g' | grep "^\"id\":$1," |
-        sed -n "s/.*\"$2\":\"\{0,1\}\([^,\"}]*\).*/\1/p"
-}
-is()
-{
-    [ "$(field "$1" state)" = "$2" ]
-}
 submit()
 {
     tern submit --via slurm --for 10s --by 1h "$@" >answer 2>&1 || fault "$(cat answer)"
-}
-# expect ID STATE: within twenty seconds.
-expect()
-{
-    until_true 20 is "$1" "$2" || fault "job $1 is $(field "$1" state), not $2"
 }
 
 submit --shell 'echo "task $SLURM_JOB_ID in $PWD"; echo e >&2; exit 5' # 1
@@ -148,7 +111,7 @@ grep -q 'slurm: [0-9]' answer || fault "no number of Slurm: $(cat answer)"
 submit --dependency "afterok:$(field 3 external)" -- sh -c 'sort tasks >sorted' # 4
 submit --from 1h --by 3h -- touch never # 5: delayed
 # The node of job 2 goes down under it: Slurm starts it again on the other one.
-until_true 8 test -s starts || fault "job 2 does not start"
+within 8 test -s starts || fault "job 2 does not start"
 dead=$(squeue -h -j "$(field 2 external)" -o %N)
 case $dead in n1 | n2) ;; *) fault "job 2 runs on '$dead'" ;; esac
 eval "kill -9 \$$dead"
@@ -157,14 +120,14 @@ for pid in $(grep -lsx slurmstepd /proc/[0-9]*/comm | cut -d/ -f3); do
     grep -qs "\[$(field 2 external)[.]" "/proc/$pid/cmdline" &&
         grep -qs "$work" "/proc/$pid/environ" && kill -9 "$pid"
 done
-keeper=$(sed -n 's/.*"keeper":{"pid":\([0-9]*\).*/\1/p' queue/2/status.1)
-command=$(sed -n 's/.*"command":{"pid":\([0-9]*\).*/\1/p' queue/2/status.1)
+keeper=$(keeper_of queue/2/status.1)
+command=$(command_of queue/2/status.1)
 kill -9 "$keeper"
 gone()
 {
     case $(sed 's/.*) //; s/ .*//' "/proc/$1/stat" 2>/dev/null) in '' | Z | X) ;; *) return 1 ;; esac
 }
-until_true 2 gone "$command" || fault "the command of job 2 outlives its keeper"
+within 2 gone "$command" || fault "the command of job 2 outlives its keeper"
 scontrol update nodename="$dead" state=down reason=killed 2>>said
 expect 1 failed
 [ "$(field 1 exit_code)" = 5 ] || fault "job 1: exit code $(field 1 exit_code)"
