@@ -73,8 +73,8 @@ static tern_status add(appending *a, const void *entry, size_t len, tern_err *er
     return TERN_OK;
 }
 
-/* Adds what a stream has: one entry, or one for each line, or one for each `of` bytes. */
-static tern_status add_stream(appending *a, FILE *in, const char *name, bool lines, size_t of,
+/* Adds what a stream has: one entry, or one for each line. */
+static tern_status add_stream(appending *a, FILE *in, const char *name, bool lines,
                               tern_err *err)
 {
     ti_buf entry = {0};
@@ -84,13 +84,6 @@ static tern_status add_stream(appending *a, FILE *in, const char *name, bool lin
         if (lines && c == '\n') {
             status = add(a, entry.data ? entry.data : "", entry.len, err);
             ti_buf_clear(&entry);
-        } else if (of > 0 && entry.len == of) { /* the next record begins */
-            status = add(a, entry.data, entry.len, err);
-            ti_buf_clear(&entry);
-            ti_buf_addc(&entry, (char)c);
-            status = status == TERN_OK && entry.failed
-                         ? ti_fail_nomem(err, "log", entry.len, "an entry")
-                         : status;
         } else if (entry.len == TI_ENTRY_MAX) {
             status = ti_fail(err, TERN_LIMIT, "log", TI_NO_OFFSET,
                              "an entry of '%s' has more than %d bytes", name, TI_ENTRY_MAX);
@@ -113,19 +106,32 @@ static tern_status add_files(appending *a, const append_args *args, char **files
                              tern_err *err)
 {
     if (n == 0) {
-        return add_stream(a, stdin, "standard input", args->lines, 0, err);
+        return add_stream(a, stdin, "standard input", args->lines, err);
     }
     for (int i = 0; i < n; i++) {
         FILE *in = fopen(files[i], "rb");
         if (!in) {
             return ti_fail_errno(err, errno, "log", "cannot open '%s'", files[i]);
         }
-        tern_status status = add_stream(a, in, files[i], args->lines,
-                                        args->readings ? TI_READING_BYTES : 0, err);
+        tern_status status = add_stream(a, in, files[i], args->lines, err);
         fclose(in);
         TI_TRY(status);
     }
     return TERN_OK;
+}
+
+/* Adds the readings of files.  The log is locked: nobody appends the same meanwhile; and what
+ * is added is what was checked, though the files may grow. */
+static tern_status add_readings(appending *a, const append_args *args, char **files, int n,
+                                tern_err *err)
+{
+    ti_buf records = {0};
+    tern_status status = ti_log_readings_check(&records, a->dir, args->readings, files, n, err);
+    for (size_t at = 0; at < records.len && status == TERN_OK; at += TI_READING_BYTES) {
+        status = add(a, records.data + at, TI_READING_BYTES, err);
+    }
+    ti_buf_free(&records);
+    return status;
 }
 
 static tern_status write_proof(ti_log_view *view, const char *file, uint64_t index,
@@ -186,13 +192,8 @@ static tern_status report(const append_args *args, const appending *a, tern_err 
 static tern_status append(appending *a, const append_args *args, char **files, int n,
                           tern_err *err)
 {
-    tern_status status = TERN_OK;
-    if (args->readings) { /* the log is locked: nobody appends the same meanwhile */
-        status = ti_log_readings_check(a->dir, args->readings, files, n, err);
-    }
-    if (status == TERN_OK) {
-        status = add_files(a, args, files, n, err);
-    }
+    tern_status status = args->readings ? add_readings(a, args, files, n, err)
+                                        : add_files(a, args, files, n, err);
     if (a->n > 0) {
         tern_err second;
         tern_status rest = ti_log_wait(a->log, a->first + a->n - 1, &second);

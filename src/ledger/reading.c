@@ -27,8 +27,8 @@ bool ti_reading_is(const void *bytes, size_t len)
     return len >= AT_DEVICE && memcmp(bytes, magic, AT_DEVICE) == 0;
 }
 
-tern_status ti_reading_open(ti_signed_reading *out, const void *bytes, size_t len,
-                            const ti_note_key *key, tern_err *err)
+tern_status ti_reading_parse(ti_signed_reading *out, const void *bytes, size_t len,
+                             tern_err *err)
 {
     const uint8_t *p = bytes;
     ti_signed_reading r;
@@ -50,11 +50,21 @@ tern_status ti_reading_open(ti_signed_reading *out, const void *bytes, size_t le
         return ti_fail(err, TERN_CORRUPT, "reading", r.sequence == 0 ? AT_SEQUENCE : AT_ZERO,
                        "a number of a signed reading is none");
     }
+    ti_sha256_of(r.digest, p, TI_READING_BYTES);
+    *out = r;
+    return TERN_OK;
+}
+
+tern_status ti_reading_open(ti_signed_reading *out, const void *bytes, size_t len,
+                            const ti_note_key *key, tern_err *err)
+{
+    const uint8_t *p = bytes;
+    ti_signed_reading r;
+    TI_TRY(ti_reading_parse(&r, bytes, len, err));
     if (!ti_ed25519_check(p + TI_READING_SIGNED, key->key, p, TI_READING_SIGNED)) {
         return ti_fail(err, TERN_NO, "reading", TI_NO_OFFSET,
                        "reading %u: the signature is wrong, or by another key", r.sequence);
     }
-    ti_sha256_of(r.digest, p, TI_READING_BYTES);
     *out = r;
     return TERN_OK;
 }

@@ -32,9 +32,12 @@ typedef struct ti_signed_reading {
 /* True when the bytes begin as a record does. */
 bool ti_reading_is(const void *bytes, size_t len);
 
-/* Reads a record and checks its signature.  Errors: TERN_CORRUPT for another length, another
- * beginning, a sequence of 0, bytes that must be zero; TERN_NO for a signature that is not of
- * this key. */
+/* Reads a record, and does not look at who signed it.  Errors: TERN_CORRUPT for another length,
+ * another beginning, a sequence of 0, bytes that must be zero. */
+tern_status ti_reading_parse(ti_signed_reading *out, const void *bytes, size_t len,
+                             tern_err *err);
+
+/* The same, and checks the signature.  Errors: also TERN_NO for one that is not of this key. */
 tern_status ti_reading_open(ti_signed_reading *out, const void *bytes, size_t len,
                             const ti_note_key *key, tern_err *err);
 
