@@ -2,9 +2,9 @@
 // The page: asks the server how it goes while somebody looks, and shows it. A figure that the
 // server does not know is left out and said to be missing; none is guessed here. The one
 // figure that is formed here is power: the difference of two readings over their time.
-import { drawForecast, drawGain, drawPower } from "./charts.js";
+import { drawForecast, drawGain, drawPower, drawSaved } from "./charts.js";
 import * as f from "./format.js";
-import { byId, el, label, say } from "./parts.js";
+import { byId, el, gauge, label, say } from "./parts.js";
 import { bytesAt, isOpen, jsonAt, Refused, useToken } from "./server.js";
 import { openLog, verifyReceipt, Wrong } from "./verify.js";
 
@@ -73,26 +73,118 @@ function gridTile() {
     : tile("Grid", "not known", "no zone: --zone or TERN_ZONE says which");
 }
 
+const atEnd = {
+  queue: "then requests that have a deadline wait, others are refused",
+  refuse: "then requests are refused",
+  smaller: "then whoever takes the fewest grams answers",
+};
+
+function budgetTile() {
+  const budget = state.routing?.budget;
+  if (!budget) {
+    return tile("Budget today", "none", state.routing ? "the policy of --routes sets none"
+      : "no grams a day are set: tern serve --routes FILE");
+  }
+  const now = state.now_unix_ms, renews = budget.renews_unix_s * 1000;
+  const node = tile("Budget today", [f.grams(budget.used_ug), el("span", { class: "of" }, ` of ${f.grams(budget.day_ug)}`)],
+    `a new day begins at ${f.minutes(renews)}, in ${f.age(renews - now)}; ${atEnd[budget.at_end]}` +
+    (budget.reserve_ug > 0 ? `, from ${f.grams(budget.reserve_ug)} more` : "") + `. ${f.basis(budget.basis)}`);
+  node.querySelector(".figure").after(gauge(budget.used_ug, budget.day_ug, "Of today's budget"));
+  return node;
+}
+
+function savedTile() {
+  const saved = state.routing?.savings;
+  const name = "Saved by routing";
+  if (!state.routing) {
+    return tile(name, "none", "this machine answers everything: tern serve --routes FILE. What waiting would save is below");
+  }
+  if (!saved) {
+    return tile(name, "not known", "nobody in --routes is good for every task, so there is nothing to compare with");
+  }
+  const none = saved.moved === 0;
+  if (none && state.routing.failed_ug === 0) {
+    return tile(name, "none yet", saved.compared > 0 ? `${saved.alone} gave every answer, as it would have alone`
+      : saved.not_compared > 0 ? "grams of the answers so far cannot be compared" : "no answers yet");
+  }
+  return tile(saved.co2_ug < 0 ? "Routing took more" : name, f.grams(Math.abs(saved.co2_ug)),
+    `${f.grams(saved.co2_low_ug)} to ${f.grams(saved.co2_high_ug)} against ${saved.alone} alone`,
+    none ? null : label(saved.evidence, saved.evidence));
+}
+
 function drawTiles() {
   const { answers, energy, engine, grid } = state;
   const since = `since ${f.clock(state.started_unix_ms)}`;
+  const here = state.routing ? " here" : "";
+  const others = (state.routing?.by ?? []).filter((o) => !o.local).reduce((sum, o) => sum + o.answers, 0);
   const all = energy && energy.requests_uj + energy.idle_uj + energy.waiting_uj;
   byId("tiles").replaceChildren(
     powerTile(energy),
     gridTile(),
-    tile("Answers", f.count(answers.n),
-      `${since}; ${engine.active} now, ${engine.queued} waiting, ${f.count(engine.output_tokens)} tokens`),
+    tile("Answers", f.count(answers.n + others),
+      `${since}; ${state.routing ? `${f.count(others)} by others; ` : ""}${engine.active} now, ${engine.queued} waiting, ${f.count(engine.output_tokens)} tokens`),
     energy
-      ? tile("Energy of answers", f.joules(answers.energy_uj),
+      ? tile(`Energy of answers${here}`, f.joules(answers.energy_uj),
         `above idle; ${f.joules(answers.idle_uj)} of idle beside it; ${f.joules(all)} in all ${since}`,
         label(f.evidence(energy), energy.evidence))
       : tile("Energy of answers", "not known", "no meter"),
     grid && energy
-      ? tile("Emissions of answers", f.grams(answers.co2_ug),
+      ? tile(`Emissions of answers${here}`, f.grams(answers.co2_ug),
         `CO₂e, with idle, by ${grid.zone}'s mean of ${grid.year}`, label(energy.evidence, energy.evidence),
         label("declared grid", "declared"))
       : tile("Emissions of answers", "not known", grid ? "no meter" : "no zone"),
+    budgetTile(),
+    savedTile(),
   );
+}
+
+// --- who answered ----------------------------------------------------------------------------
+
+const range = (g) => `${f.grams(g.co2_low_ug)} to ${f.grams(g.co2_high_ug)}`;
+
+function stateOf(one) {
+  return !one.ready ? label(one.local ? "another model is served" : "no key", "no")
+    : one.paused ? label("paused: it fails", "no") : null;
+}
+
+function routeRow(one) {
+  const cell = (name, ...content) => el("td", { "data-name": name }, content);
+  const known = one.answers > one.unknown;
+  return el("tr", { "data-by": one.name },
+    cell("Who", el("strong", {}, one.name), stateOf(one),
+      el("span", { class: "note below" }, one.local ? `${one.model}, this machine` : one.model,
+        one.zone ? `, ${one.zone}` : "")),
+    cell("Answers", f.count(one.answers),
+      el("span", { class: "note below" }, one.failures > 0 ? `${f.count(one.failures)} failed` : "")),
+    cell("Energy", one.energy_uj > 0 ? f.joules(one.energy_uj) : one.answers > 0 ? el("span", { class: "note" }, "not known") : "–"),
+    cell("CO₂e", known ? [f.grams(one.co2_ug), el("span", { class: "note below" }, range(one))]
+      : one.answers > 0 ? el("span", { class: "note" }, "not known") : "–"));
+}
+
+function drawRouting() {
+  const r = state.routing;
+  byId("routing").hidden = !r;
+  if (!r) {
+    return;
+  }
+  const names = ["Who", "Answers", "Energy", "CO₂e"];
+  byId("routes").replaceChildren(el("table", { "aria-labelledby": "routing-title" },
+    el("thead", {}, el("tr", {}, names.map((n) => el("th", { scope: "col" }, n)))),
+    el("tbody", {}, r.by.map(routeRow))));
+  const saved = r.savings, moved = saved?.moved > 0;
+  say(byId("routing-note"), `Since ${f.clock(state.started_unix_ms)}; ` +
+    (r.first === "local" ? "this machine first where it will do" : "the fewest expected grams first") +
+    (r.basis ? `; grams with idle and cooling, on the basis ${f.basis(r.basis)}.` : "."));
+  say(byId("saved-note"), !saved ? "" : (moved
+    ? `${f.count(saved.moved)} answers were by others than ${saved.alone}, the first that is good for every task. ` +
+      "Beside what they took: what it is expected to take for the same tokens. The lines are the ranges."
+    : "") + (saved.not_compared > 0 ? ` ${f.count(saved.not_compared)} more cannot be compared.` : "") +
+    (r.failed_ug > 0 ? ` Attempts that came to nothing took ${f.grams(r.failed_ug)}.` : ""));
+  if (moved) {
+    drawSaved(byId("saved"), saved);
+  } else {
+    byId("saved").replaceChildren();
+  }
 }
 
 // --- power -----------------------------------------------------------------------------------
@@ -198,6 +290,7 @@ function verifyButton(r) {
   return el("button", {
     type: "button", class: `verify ${verdict ?? ""}`, "data-receipt": r.receipt,
     "aria-expanded": String(opened.has(r.receipt)), onclick: () => press(r),
+    "aria-label": `${verdict ? words[verdict] : "verify"}: the receipt of ${f.clock(r.ended_unix_ms)}`,
   }, verdict ? `${signs[verdict]} ${words[verdict]}` : "verify");
 }
 
@@ -242,10 +335,11 @@ function rowOf(r) {
 function drawRequests() {
   const focused = document.activeElement?.dataset?.receipt;
   say(byId("requests-note"), requests.length === 0 ? "None yet. Each answer will be here with what it cost."
-    : "Energy is what the answer added, and its part of what the machine draws anyway. No texts are kept.");
+    : "Energy is what the answer added, and its part of what the machine draws anyway" +
+      `${state.routing ? "; others' is an estimate with its range" : ""}. No texts are kept.`);
   byId("verify-all").disabled = !requests.some((r) => r.receipt);
   const names = ["Time", "What", "Tokens", "Took", "Energy", "CO₂e", "Receipt"];
-  byId("list").replaceChildren(requests.length === 0 ? "" : el("table", {},
+  byId("list").replaceChildren(requests.length === 0 ? "" : el("table", { "aria-labelledby": "requests-title" },
     el("thead", {}, el("tr", {}, names.map((n) => el("th", { scope: "col" }, n)))),
     el("tbody", {}, requests.map(rowOf))));
   if (focused) {
@@ -345,6 +439,7 @@ function take(now) {
   last = Math.max(last, now.last);
   requests = [...fresh, ...requests].slice(0, SHOWN);
   drawTiles();
+  drawRouting();
   drawPowerPanel();
   if (fresh.length > 0 || first) {
     drawRequests();
@@ -468,6 +563,7 @@ document.addEventListener("visibilitychange", () => {
 new ResizeObserver(() => {
   if (state) {
     drawPowerPanel();
+    drawRouting();
     drawGrid();
   }
 }).observe(byId("power"));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Two charts in SVG: power as steps, a forecast with its error and the chosen window.
-import { digits, hour, intensity, minutes, watts, weekday } from "./format.js";
+// Charts in SVG: power as steps, a forecast with its error and the chosen window, bars.
+import { digits, grams, hour, intensity, minutes, watts, weekday } from "./format.js";
 import { svg } from "./parts.js";
 
 const MARGIN = { left: 46, right: 12, top: 10, bottom: 22 };
@@ -156,26 +156,40 @@ export function drawForecast(box, slots, windows) {
   });
 }
 
-/** A gain against the counterfactual: two bars, and the error of their difference on the
- * second. */
-export function drawGain(box, now, then, error) {
-  const width = Math.max(240, box.clientWidth), left = 92, room = width - left - 95;
-  const top = Math.max(now, then + (error ?? 0));
-  const row = (i, name, mg, kind) => {
-    const y = 6 + i * 26, w = mg / top * room;
+/** Bars below each other, each with the error of its value where it has one.
+ *   rows   [{name, value, low, high (or null), kind, text}]
+ *   words  room for the texts */
+function drawBars(box, name, rows, words) {
+  const width = Math.max(240, box.clientWidth), step = 26;
+  const left = 12 + 6.5 * Math.max(...rows.map((r) => r.name.length)), room = width - left - words;
+  const top = Math.max(...rows.map((r) => r.high ?? r.value));
+  const x = (v) => left + (top > 0 ? Math.max(0, v) / top * room : 0);
+  const parts = rows.map((r, i) => {
+    const y = 6 + i * step, [a, b, m] = [x(r.low ?? 0), x(r.high ?? 0), y + 9];
     return [
-      svg("text", { class: "axis", x: left - 8, y: y + 14, "text-anchor": "end" }, name),
-      svg("rect", { class: kind, x: left, y, width: w, height: 18, rx: 2 }),
-      svg("text", { class: "value", x: left + Math.max(w, i ? (then + (error ?? 0)) / top * room : 0) + 8, y: y + 14 }, intensity(mg)),
+      svg("text", { class: "axis", x: left - 8, y: y + 14, "text-anchor": "end" }, r.name),
+      svg("rect", { class: r.kind, x: left, y, width: x(r.value) - left, height: 18, rx: 2 }),
+      r.high === null ? [] : svg("path", { class: "error", d: `M${a} ${m - 5}V${m + 5}M${b} ${m - 5}V${m + 5}M${a} ${m}H${b}` }),
+      svg("text", { class: "value", x: x(Math.max(r.value, r.high ?? 0)) + 8, y: y + 14 }, r.text),
     ];
-  };
-  const marks = [];
-  if (error !== null) {
-    const [x0, x1, y] = [left + Math.max(0, then - error) / top * room, left + (then + error) / top * room, 41];
-    marks.push(svg("path", { class: "error", d: `M${x0} ${y - 5}V${y + 5}M${x1} ${y - 5}V${y + 5}M${x0} ${y}H${x1}` }));
-  }
-  box.replaceChildren(svg("svg", {
-    viewBox: `0 0 ${width} 60`, width, height: 60, role: "img",
-    "aria-label": `At once ${intensity(now)}, in the window ${intensity(then)}`,
-  }, row(0, "at once", now, "bar-now"), row(1, "in the window", then, "bar-then"), marks));
+  });
+  const height = 8 + rows.length * step;
+  box.replaceChildren(svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": name }, ...parts.flat(2)));
+}
+
+/** A gain against the counterfactual, and the error of their difference on the second bar. */
+export function drawGain(box, now, then, error) {
+  drawBars(box, `At once ${intensity(now)}, in the window ${intensity(then)}`, [
+    { name: "at once", value: now, low: null, high: null, kind: "bar-now", text: intensity(now) },
+    { name: "in the window", value: then, low: error === null ? null : then - error,
+      high: error === null ? null : then + error, kind: "bar-then", text: intensity(then) },
+  ], 95);
+}
+
+/** What answers took, beside what one upstream alone would have taken. */
+export function drawSaved(box, saved) {
+  const row = (name, g, kind) => ({ name, value: g.co2_ug, low: g.co2_low_ug, high: g.co2_high_ug, kind,
+    text: `${grams(g.co2_ug)} (${grams(g.co2_low_ug)} to ${grams(g.co2_high_ug)})` });
+  const rows = [row(`${saved.alone} alone`, saved.alone_took, "bar-now"), row("as routed", saved.took, "bar-then")];
+  drawBars(box, rows.map((r) => `${r.name} ${r.text}`).join("; "), rows, 205);
 }

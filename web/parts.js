@@ -28,5 +28,13 @@ export function say(node, text) {
   }
 }
 
+/** How much of something is used: a bar, which is full at most. */
+export function gauge(value, all, name) {
+  const part = all > 0 ? Math.min(100, value / all * 100) : 100;
+  return svg("svg", { class: `gauge ${value > all ? "over" : ""}`, viewBox: "0 0 100 1", preserveAspectRatio: "none",
+    role: "meter", "aria-label": name, "aria-valuemin": 0, "aria-valuemax": 100, "aria-valuenow": Math.round(part) },
+  svg("rect", { class: "all", width: 100, height: 1 }), svg("rect", { class: "used", width: part, height: 1 }));
+}
+
 /** A word on how a figure is known. */
 export const label = (text, kind) => el("span", { class: `label ${kind ?? ""}` }, text);

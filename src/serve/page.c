@@ -8,6 +8,7 @@
 
 #include "base/sha256.h"
 #include "serve/api_parts.h"
+#include "serve/router.h"
 #include "tern/tern.h"
 
 /* --- files ----------------------------------------------------------------------------------
@@ -157,6 +158,7 @@ static void refuse(ti_api *api, ti_web_reply *reply, tern_status status, const t
 typedef struct page_copy {
     ti_recent recent;
     ti_metrics_all metrics;
+    ti_routing routing;
 } page_copy;
 
 static page_copy *copy_of(ti_api *api)
@@ -167,6 +169,9 @@ static page_copy *copy_of(ti_api *api)
         copy->recent = api->recent;
         copy->metrics = api->metrics;
         pthread_mutex_unlock(&api->mutex);
+        if (api->opts.router) {
+            ti_router_view(&copy->routing, api->opts.router);
+        }
     }
     return copy;
 }
@@ -206,6 +211,7 @@ void ti_page_state(void *user, const ti_web_request *request, ti_web_reply *repl
                             .recent = &copy->recent,
                             .since = since_of(request),
                             .receipts = o->port.receipt != NULL,
+                            .routing = o->router ? &copy->routing : NULL,
                             .log_name = o->port.log_name};
     ti_state_render(&json, &state);
     ti_api_send(reply, &json);

@@ -369,6 +369,9 @@ void ti_routed_account(ti_call *c, const ti_cost *cost)
     if (cost->has_carbon && ti_basis_equal(cost->carbon.basis, b->basis)) {
         ug = cost->carbon.co2_ug;
     }
+    if (!c->cancelled && c->why.http == 0) {
+        ti_router_count_local(r, cost);
+    }
     ti_router_settle(r, ug);
 }
 

@@ -206,7 +206,7 @@ static void know(ti_routed *r, const ti_relay_cost *cost)
     r->tokens = cost->tokens;
 }
 
-/* Fills *cost from what was told and seen. */
+/* Fills *cost from what was told and seen, of an answer that was whole. */
 static uint64_t count(ti_relay_cost *cost, ti_route_row *row, ti_routed *r,
                       const ti_relay_piece *usage)
 {
@@ -217,6 +217,7 @@ static uint64_t count(ti_relay_cost *cost, ti_route_row *row, ti_routed *r,
                             .tokens = ti_relay_count(&r->ask, usage, r->said)};
     (void)ti_router_row(row, r, r->to, cost->tokens.in, cost->tokens.out);
     know(r, cost);
+    ti_router_count_remote(r, cost);
     return row->grams_known ? row->co2_ug : 0;
 }
 

@@ -120,6 +120,9 @@ void ti_router_settle(ti_routed *r, uint64_t answer_ug)
 {
     tern_err err = {0};
     const ti_api_port *port = &r->call->api->opts.port;
+    pthread_mutex_lock(&r->router->mutex);
+    r->router->tally.failed_ug += r->failed_ug;
+    pthread_mutex_unlock(&r->router->mutex);
     if (r->router->ration &&
         ti_ration_settle(r->router->ration, &r->share, r->failed_ug + answer_ug, &err) !=
             TERN_OK &&
@@ -197,6 +200,7 @@ tern_status ti_router_open(ti_router **out, const ti_router_opts *opts, tern_err
     }
     router->opts = *opts;
     router->retries = TI_RETRY_MAX;
+    ti_tally_begin(&router->tally, opts->upstreams, opts->served);
     tern_status status = ti_courier_open(&router->courier, err);
     if (status == TERN_OK && budget->set) {
         status =

@@ -17,6 +17,7 @@
 
 #include "base/buf.h"
 #include "model/thin.h"
+#include "serve/tally.h"
 #include "serve/upstreams.h"
 
 typedef struct ti_router ti_router;
@@ -50,6 +51,9 @@ const ti_upstreams *ti_router_upstreams(const ti_router *router);
 
 /* Appends counters for Prometheus. */
 void ti_router_metrics(ti_buf *out, ti_router *router);
+
+/* Who answered, what it took and saved, and the budget, as they are now. */
+void ti_router_view(ti_routing *out, ti_router *router);
 
 /* From now on nobody is asked any more; waits until all upstreams were left alone. */
 void ti_router_stop(ti_router *router);

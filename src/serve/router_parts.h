@@ -22,6 +22,7 @@ struct ti_router {
     ti_breaker breakers[TI_ROUTE_MAX];
     uint64_t answered[TI_ROUTE_MAX], failed[TI_ROUTE_MAX]; /* attempts */
     uint32_t retries;
+    ti_tally tally;
 };
 
 typedef enum ti_stage { TI_STAGE_WAIT = 0, TI_STAGE_LOCAL, TI_STAGE_REMOTE } ti_stage;
@@ -77,6 +78,11 @@ void ti_router_settle(ti_routed *r, uint64_t answer_ug);
 /* Grams and joules of so many tokens there.  False when they cannot be computed. */
 bool ti_router_row(ti_route_row *out, const ti_routed *r, uint32_t to, uint64_t in_tokens,
                    uint64_t out_tokens);
+
+/* Counts who gave an answer that was whole, and what it took; another machine's, or what the
+ * meter of this one says. */
+void ti_router_count_remote(ti_routed *r, const ti_relay_cost *cost);
+void ti_router_count_local(ti_routed *r, const ti_cost *cost);
 
 typedef enum ti_outcome { TI_OUTCOME_GOOD = 0, TI_OUTCOME_BAD, TI_OUTCOME_NONE } ti_outcome;
 

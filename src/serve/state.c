@@ -174,6 +174,7 @@ void ti_state_render(ti_buf *out, const ti_state *s)
         ti_json_null(out, "grid");
     }
     add_answers(out, s);
+    ti_json_routing(out, s->routing);
     ti_json_bool(out, "receipts", s->receipts);
     if (s->log_name) {
         ti_json_str(out, "log", s->log_name);

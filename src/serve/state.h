@@ -10,6 +10,7 @@
 
 #include "serve/metrics.h"
 #include "serve/render.h"
+#include "serve/tally.h"
 
 enum { TI_RECENT_MAX = 64, TI_RECENT_NAME = 63 };
 
@@ -63,9 +64,10 @@ typedef struct ti_state {
     const ti_cost *grid; /* of no joules at all: its carbon says which grid answers are counted
                             by, if any */
     const ti_recent *recent;
-    uint64_t since;       /* answers up to that number are known to who asks */
-    bool receipts;        /* are made */
-    const char *log_name; /* origin of the log that is shown; NULL = none */
+    uint64_t since;            /* answers up to that number are known to who asks */
+    bool receipts;             /* are made */
+    const char *log_name;      /* origin of the log that is shown; NULL = none */
+    const ti_routing *routing; /* NULL: this machine answers everything */
 } ti_state;
 
 /* Appends {schema "tern.state/1", ...}; docs/serve.md has its members. */

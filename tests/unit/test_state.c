@@ -171,6 +171,7 @@ static void nothing_is_known(void **state)
     json_t *root = render(&none);
     assert_true(json_is_null(in(root, "energy", NULL)));
     assert_true(json_is_null(in(root, "grid", NULL)));
+    assert_true(json_is_null(in(root, "routing", NULL)));
     assert_true(json_is_null(in(root, "log", NULL)));
     json_t *first = json_array_get(json_object_get(root, "recent"), 0);
     assert_true(json_is_null(in(first, "energy", NULL)));
@@ -220,10 +221,147 @@ static void only_what_is_new(void **state)
     free(recent);
 }
 
+/* --- routing --------------------------------------------------------------------------------
+ */
+
+static ti_upstream others[] = {
+    {.name = "here", .model = "m", .candidate = {.local = true}},
+    {.name = "paris", .model = "large", .zone = "FR", .candidate = {.thick = true}},
+    {.name = "oslo", .model = "larger", .zone = "NO", .candidate = {.thick = true}}};
+static const bool served[] = {true, false, false};
+static const ti_basis average = {TI_AVERAGE, TI_LIFE_CYCLE, TI_LOCATION};
+static const ti_basis marginal = {TI_MARGINAL, TI_LIFE_CYCLE, TI_LOCATION};
+
+static ti_route_row grams(uint64_t low, uint64_t middle, uint64_t high)
+{
+    return (ti_route_row){.energy_known = true,
+                          .grams_known = true,
+                          .energy_uj = 10,
+                          .co2_ug = middle,
+                          .co2_low_ug = low,
+                          .co2_high_ug = high};
+}
+
+static void who_is_alone(void **state)
+{
+    ti_upstreams list = {.items = others, .n = 3};
+    ti_upstream here = others[0];
+    const bool nobody[] = {false, false, false};
+    ti_tally t;
+    (void)state;
+    ti_tally_begin(&t, &list, served); /* this machine does not do every task */
+    assert_int_equal(t.alone, 1);
+    others[0].candidate.thick = true;
+    ti_tally_begin(&t, &list, served);
+    assert_int_equal(t.alone, 0);
+    ti_tally_begin(&t, &list, nobody); /* its model is not the one that is served */
+    assert_int_equal(t.alone, 1);
+    others[0] = here;
+    list.n = 1;
+    ti_tally_begin(&t, &list, served);
+    assert_int_equal(t.alone, TI_TALLY_NOBODY);
+}
+
+static void what_is_saved(void **state)
+{
+    const ti_upstreams list = {.items = others, .n = 3};
+    const ti_route_row small = grams(8, 10, 12), large = grams(50, 100, 300), none = {0};
+    const ti_tally_figure mine = {&small, TI_WORD_MEASURED, average};
+    const ti_tally_figure alone = {&large, TI_WORD_MODELLED, average};
+    const ti_tally_figure odd = {&small, TI_WORD_DECLARED, marginal};
+    const ti_tally_figure unknown = {.row = &none};
+    ti_tally t;
+    (void)state;
+    ti_tally_begin(&t, &list, served);
+    ti_tally_add(&t, 1, &alone, &alone); /* who would have done it anyway saves nothing */
+    assert_int_equal(ti_tally_saved_of(&t).co2_ug, 0);
+    assert_int_equal(t.word, TI_WORD_UNKNOWN);
+    ti_tally_add(&t, 0, &mine, &alone);
+    ti_tally_add(&t, 0, &mine, &alone);
+    assert_int_equal(ti_tally_saved_of(&t).co2_ug, 180);
+    assert_int_equal(ti_tally_saved_of(&t).low_ug, 2 * (50 - 12));
+    assert_int_equal(ti_tally_saved_of(&t).high_ug, 2 * (300 - 8));
+    assert_int_equal(t.word, TI_WORD_MODELLED); /* the weaker of the two */
+    ti_tally_add(&t, 0, &odd, &alone);          /* never compared with another basis, */
+    ti_tally_add(&t, 0, &unknown, &alone);      /* nor unknown taken for zero */
+    ti_tally_add(&t, 0, &mine, &odd);
+    assert_int_equal(ti_tally_saved_of(&t).co2_ug, 180);
+    assert_int_equal(t.compared, 3);
+    assert_int_equal(t.moved, 2);
+    assert_int_equal(t.not_compared, 3);
+    assert_int_equal(t.by[0].answers, 5);
+    assert_int_equal(t.by[0].unknown, 2);
+    assert_int_equal(t.by[0].took.co2_ug, 30);
+    t.failed_ug = 200; /* what came to nothing is no saving */
+    assert_int_equal(ti_tally_saved_of(&t).co2_ug, -20);
+    t.took.high_ug = UINT64_MAX;
+    assert_true(ti_tally_saved_of(&t).low_ug == INT64_MIN);
+}
+
+static void routing_is_told(void **state)
+{
+    ti_upstreams list = {.items = others, .n = 3, .policy = {.first = TI_ROUTE_LOCAL_FIRST}};
+    const ti_route_row small = grams(8, 10, 12), large = grams(50, 100, 300);
+    ti_recent *recent = calloc(1, sizeof *recent);
+    ti_metrics_all *metrics = calloc(1, sizeof *metrics);
+    ti_routing routing = {.list = &list, .used_ug = 7, .renews_s = 99};
+    (void)state;
+    assert_non_null(recent);
+    assert_non_null(metrics);
+    const ti_state s = {.model = &model,
+                        .stats = &stats,
+                        .metrics = metrics,
+                        .recent = recent,
+                        .routing = &routing};
+    ti_tally_begin(&routing.tally, &list, served);
+    json_t *root = render(&s);
+    json_t *told = json_object_get(root, "routing");
+    assert_true(json_is_null(in(told, "budget", NULL))); /* none is set */
+    assert_true(json_is_null(in(told, "basis", NULL)));
+    is_int(told, "savings", "moved", 0);
+    json_decref(root);
+
+    list.policy.budget = (ti_route_budget){
+        .set = true, .day_ug = 50, .basis = average, .end = TI_ROUTE_END_SMALLER};
+    ti_tally_begin(&routing.tally, &list, served);
+    ti_tally_add(&routing.tally, 0, &(ti_tally_figure){&small, TI_WORD_MEASURED, average},
+                 &(ti_tally_figure){&large, TI_WORD_DECLARED, average});
+    routing.failed[2] = 4;
+    routing.paused[2] = true;
+    root = render(&s);
+    told = json_object_get(root, "routing");
+    is_int(told, "budget", "day_ug", 50);
+    is_int(told, "budget", "used_ug", 7);
+    is_int(told, "budget", "renews_unix_s", 99);
+    is_text(told, "budget", "at_end", "smaller");
+    is_text(told, "savings", "alone", "paris");
+    is_int(told, "savings", "co2_ug", 90);
+    is_int(told, "savings", "co2_low_ug", 38);
+    is_int(told, "savings", "co2_high_ug", 292);
+    is_text(told, "savings", "evidence", "declared");
+    json_t *oslo = json_array_get(json_object_get(told, "by"), 2);
+    is_int(oslo, "failures", NULL, 4);
+    assert_true(json_is_true(in(oslo, "paused", NULL)));
+    is_int(json_array_get(json_object_get(told, "by"), 0), "co2_ug", NULL, 10);
+    json_decref(root);
+
+    list.n = 1; /* nobody is good for everything */
+    ti_tally_begin(&routing.tally, &list, served);
+    root = render(&s);
+    assert_true(json_is_null(in(json_object_get(root, "routing"), "savings", NULL)));
+    json_decref(root);
+    free(metrics);
+    free(recent);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_ring_keeps_the_last), cmocka_unit_test(all_of_it),
-        cmocka_unit_test(nothing_is_known), cmocka_unit_test(only_what_is_new)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(the_ring_keeps_the_last),
+                                       cmocka_unit_test(all_of_it),
+                                       cmocka_unit_test(nothing_is_known),
+                                       cmocka_unit_test(only_what_is_new),
+                                       cmocka_unit_test(who_is_alone),
+                                       cmocka_unit_test(what_is_saved),
+                                       cmocka_unit_test(routing_is_told)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
