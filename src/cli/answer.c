@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/answer.h"
 
+#include "cli/live.h"
 #include "cli/out.h"
 
 enum { DEFAULT_CHUNK = 512 };
@@ -70,6 +71,7 @@ static tern_status generate(ti_answer *out, const tern_model *model, tern_sessio
             out->first_ns = now - start;
         }
         out->generate_ns = now - start - out->first_ns;
+        ti_live_step(out->live, out->n_tokens, out->generate_ns);
         if (tern_model_token_ends(model, token)) {
             out->stop = TI_STOP_END;
             return TERN_OK;
@@ -92,7 +94,9 @@ tern_status ti_answer_make(ti_answer *out, const tern_model *model, tern_session
     tern_stream *stream = NULL;
     (void)tern_session_tokens(session, &out->first);
     TI_TRY(tern_stream_create(&stream, model, stops->items, stops->n, err));
+    ti_live_begin(out->live);
     tern_status status = generate(out, model, session, stream, max_tokens, show, err);
+    ti_live_end(out->live);
     if (out->stop != TI_STOP_SEQUENCE) { /* what follows a stop sequence is not wanted */
         size_t len = 0;
         const char *rest = tern_stream_flush(stream, &len);
@@ -103,6 +107,13 @@ tern_status ti_answer_make(ti_answer *out, const tern_model *model, tern_session
         status = ti_fail_nomem(err, "answer", out->text.len, "the text");
     }
     return status;
+}
+
+void ti_answer_note(const ti_answer *answer, size_t n_prompt, uint64_t prompt_ns)
+{
+    ti_note("%zu tokens, %.1f tokens/s; prompt %zu tokens, %.1f tokens/s; ended by: %s",
+            answer->n_tokens, ti_answer_rate(answer), n_prompt, ti_rate(n_prompt, prompt_ns),
+            ti_stop_name(answer->stop));
 }
 
 double ti_rate(size_t n, uint64_t ns)

@@ -16,9 +16,10 @@ typedef enum ti_stop {
 } ti_stop;
 
 typedef struct ti_answer {
-    ti_buf text;     /* whole UTF-8, without stop sequence */
-    size_t first;    /* where the answer begins among the session's tokens */
-    size_t n_tokens; /* how many were chosen, a token that ends the answer included */
+    struct ti_live *live; /* shows how it goes (cli/live.h); NULL: nobody does */
+    ti_buf text;          /* whole UTF-8, without stop sequence */
+    size_t first;         /* where the answer begins among the session's tokens */
+    size_t n_tokens;      /* how many were chosen, a token that ends the answer included */
     ti_stop stop;
     uint64_t first_ns;    /* from the call to the first token */
     uint64_t generate_ns; /* from the first token to the last */
@@ -33,11 +34,14 @@ tern_status ti_answer_feed(tern_session *session, const tern_token *tokens, size
                            uint32_t chunk, uint64_t *ns, tern_err *err);
 
 /* Lets the session answer, printing the text as it comes when `show` is set.  `out` is
- * zero-initialised by the caller, who frees out->text, also after a failure.
+ * zero-initialised by the caller but for `live`, who frees out->text, also after a failure.
  *   max_tokens  0 = until something else ends it */
 tern_status ti_answer_make(ti_answer *out, const tern_model *model, tern_session *session,
                            const ti_opt_list *stops, size_t max_tokens, bool show,
                            tern_err *err);
+
+/* Tells a person: "42 tokens, 14.2 tokens/s; prompt 9 tokens, 80.1 tokens/s; ended by: end". */
+void ti_answer_note(const ti_answer *answer, size_t n_prompt, uint64_t prompt_ns);
 
 /* Tokens a second, or 0 when there is nothing to divide by. */
 double ti_rate(size_t n, uint64_t ns);

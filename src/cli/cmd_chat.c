@@ -16,6 +16,7 @@
 #include "cli/cmd.h"
 #include "cli/common.h"
 #include "cli/conversation.h"
+#include "cli/live.h"
 #include "cli/out.h"
 #include "cli/receipts.h"
 
@@ -87,6 +88,7 @@ typedef struct chat {
     ti_answer_form form;
     tern_sampler_opts sampler; /* as of the first answer */
     uint32_t n_ctx;
+    ti_live live;
     bool interactive; /* a person types, and sees a prompt */
     bool over;
 } chat;
@@ -175,6 +177,9 @@ static tern_status reply(chat *c, ti_answer *answer, ti_receipt_facts *facts, te
 static tern_status finish_receipt(chat *c, const ti_receipt_facts *facts, tern_err *err)
 {
     TI_TRY(ti_receipt_finish(&c->receipt, facts, err));
+    if (c->live.on) {
+        ti_answer_note(facts->answer, facts->n_fed, facts->prompt_ns);
+    }
     if (c->receipt.receipt.id[0] && ti_stderr_is_tty()) {
         ti_receipt_note(&c->receipt.receipt);
     }
@@ -184,7 +189,7 @@ static tern_status finish_receipt(chat *c, const ti_receipt_facts *facts, tern_e
 /* One question and its answer.  A question that could not be answered is taken back. */
 static tern_status turn(chat *c, const char *line, tern_err *err)
 {
-    ti_answer answer = {0};
+    ti_answer answer = {.live = &c->live};
     ti_receipt_facts facts = {.model = c->model,
                               .session = c->session,
                               .model_args = &c->args->model,
@@ -196,6 +201,7 @@ static tern_status turn(chat *c, const char *line, tern_err *err)
                               .chat = true};
     ti_receipt_again(&c->receipt);
     TI_TRY(ti_receipt_watch(&c->receipt, c->model, &c->args->session, c->session, err));
+    c->live.energy = c->receipt.energy; /* the meters are those of the receipt */
     TI_TRY(ti_conversation_add(&c->talk, "user", line, err));
     tern_status status = reply(c, &answer, &facts, err);
     if (status == TERN_OK) {
@@ -226,7 +232,8 @@ static const char slash_help[] = "/reset        start over\n"
                                  "/load FILE    continue a conversation from a file\n"
                                  "/quit         leave; so does Ctrl-D\n"
                                  "/help         this list\n"
-                                 "A line that begins with two slashes is sent with one.";
+                                 "A line that begins with two slashes is sent with one.\n"
+                                 "A line that ends in a backslash goes on in the next one.";
 
 static tern_status reset(chat *c, tern_err *err)
 {
@@ -275,11 +282,6 @@ static tern_status slash(chat *c, char *line, tern_err *err)
 static tern_status handle(chat *c, char *line, tern_err *err)
 {
     tern_status status;
-    size_t len = strcspn(line, "\r\n");
-    line[len] = '\0';
-    if (len == 0) {
-        return TERN_OK;
-    }
     if (line[0] == '/' && line[1] != '/') {
         status = slash(c, line, err);
     } else {
@@ -298,14 +300,29 @@ static tern_status handle(chat *c, char *line, tern_err *err)
     return TERN_OK;
 }
 
+/* Appends a line to what was said; *more when it ends in a backslash and the next one belongs
+ * to it. */
+static tern_status add_line(ti_buf *said, const char *line, bool *more, tern_err *err)
+{
+    size_t len = strcspn(line, "\r\n");
+    *more = len > 0 && line[len - 1] == '\\';
+    ti_buf_add(said, line, *more ? len - 1 : len);
+    if (*more) {
+        ti_buf_addc(said, '\n');
+    }
+    return said->failed ? ti_fail_nomem(err, "chat", said->len, "a message") : TERN_OK;
+}
+
 static tern_status talk(chat *c, tern_err *err)
 {
     char *line = NULL;
     size_t cap = 0;
+    ti_buf said = {0};
+    bool more = false;
     tern_status status = TERN_OK;
     while (status == TERN_OK && !c->over && !ti_interrupted()) {
         if (c->interactive) {
-            fputs("> ", stderr);
+            fputs(more ? ". " : "> ", stderr);
             fflush(stderr);
         }
         errno = 0;
@@ -315,11 +332,20 @@ static tern_status talk(chat *c, tern_err *err)
             }
             if (c->interactive) {
                 fputc('\n', stderr);
+            } else if (status == TERN_OK && said.len > 0) {
+                status = handle(c, said.data, err); /* it ended in a backslash */
             }
             break;
         }
-        status = handle(c, line, err);
+        status = add_line(&said, line, &more, err);
+        if (status == TERN_OK && !more && said.len > 0) {
+            status = handle(c, said.data, err);
+        }
+        if (!more) {
+            ti_buf_free(&said);
+        }
     }
+    ti_buf_free(&said);
     free(line);
     return status;
 }
@@ -342,6 +368,7 @@ static tern_status start(chat *c, tern_err *err)
                            &c->args->sampler, err));
     c->sampler = *tern_session_sampler(c->session);
     c->n_ctx = ti_context_of(c->model, &c->args->session);
+    ti_live_open(&c->live, c->args->receipt.zone);
     TI_TRY(reset(c, err));
     if (c->args->load) {
         TI_TRY(ti_conversation_load(&c->talk, c->args->load, err));
@@ -363,6 +390,7 @@ static tern_status run(const void *values, const ti_operands *given, tern_err *e
     if (status == TERN_OK) {
         status = talk(&c, err);
     }
+    ti_live_close(&c.live);
     ti_receipt_end(&c.receipt);
     ti_conversation_free(&c.talk);
     tern_session_destroy(c.session);
@@ -377,8 +405,12 @@ const ti_command ti_cmd_chat = {
     .description =
         "Reads lines from standard input and answers each, remembering what was said.  When "
         "the context is full the oldest messages are forgotten.\n\n"
+        "A line that ends in a backslash goes on in the next one.  "
         "Lines that begin with a slash are commands: /reset, /save FILE, /load FILE, /quit, "
         "/help.  Ctrl-C ends an answer, or the program when none is being given.\n\n"
+        "On a terminal the last line shows tokens a second while an answer is given, and the "
+        "joules that it has added so far, with how these are known; grams too where the grid "
+        "is known.  --quiet leaves it away, --no-receipt the joules.\n\n"
         "Each answer leaves a receipt, as with 'tern run'.",
     .examples = "tern chat\n"
                 "tern chat -s \"Answer in one sentence.\" --temp 0.7 --seed 1\n"

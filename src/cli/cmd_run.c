@@ -222,9 +222,7 @@ static void print_summary(const run_args *args, const ti_answer *answer, size_t 
                           times t, const ti_receipt *receipt)
 {
     if (ti_stderr_is_tty()) {
-        ti_note("%zu tokens, %.1f tokens/s; prompt %zu tokens, %.1f tokens/s; ended by: %s",
-                answer->n_tokens, ti_answer_rate(answer), n_prompt,
-                ti_rate(n_prompt, t.prompt_ns), ti_stop_name(answer->stop));
+        ti_answer_note(answer, n_prompt, t.prompt_ns);
     }
     if (receipt->id[0] && (ti_stderr_is_tty() || args->receipt.file)) {
         ti_receipt_note(receipt);

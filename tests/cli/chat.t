@@ -17,6 +17,10 @@ $ tern run -m chat.gguf -n 8 --json hello | grep -o '"prompt_tokens":[0-9]*' >t;
 ? 1
 $ printf 'hello\n' | tern chat -q -m chat.gguf -n 8 -s "Be brief." >e; tern run -m chat.gguf -n 8 -s "Be brief." hello | cmp - e
 
+# A line that ends in a backslash goes on in the next one.
+$ printf 'hello\\\nthere\n/save two.json\n' | tern chat -q -m chat.gguf -n 8 >/dev/null; grep -o '"content":"hello[^"]*"' two.json
+> "content":"hello\nthere"
+
 # Saved, loaded, continued: the same as in one go.
 $ printf 'one\ntwo\n' | tern chat -q -m chat.gguf -n 8 >whole; printf 'one\n/save talk.json\n' | tern chat -m chat.gguf -n 8 >part
 ! (cut after 8 tokens; -n sets the limit)

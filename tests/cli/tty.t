@@ -34,3 +34,21 @@ $ printf 'hello\n/hepl\n/quit\n' | script -qec 'tern chat -m chat.gguf -n 4' /de
 > 1 Ctrl-D ends
 > 3 prompt
 > 1 unknown command
+
+# While an answer is given the last line says what it takes; then the terminal is as before.
+$ set_key "$TERN_SOURCE/models/tern-books.gguf" books.gguf tokenizer.chat_template "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+$ echo 'Once upon a time' | TERM=xterm TERN_ZONE=DE script -qec 'stty rows 24 cols 120; tern chat -m books.gguf -n 120 --seed 1 --threads 1' /dev/null >live; grep -q "$(printf '\033')\[24;1H.*[0-9] tokens/s .*[0-9] [mu]*J [a-z]* .*g CO2e (DE" live && echo shown
+> shown
+$ grep -o '\[1;23r' live | wc -l; grep -o "$(printf '\033')\[r" live | wc -l
+> 1
+> 1
+$ tr -d '\r' <live | grep -o 'tokens/s; prompt [0-9]* tokens'
+> tokens/s; prompt 37 tokens
+$ for how in 'TERM=dumb tern chat' 'tern chat -q' 'stty rows 3; tern chat'; do echo 'Once upon a time' | TERM=xterm script -qec "stty rows 24 cols 120; $how -m books.gguf -n 60 --seed 1" /dev/null | grep -c '\[1;[0-9]*r'; done
+> 0
+> 0
+> 0
+? 1
+$ echo 'Once upon a time' | TERM=xterm tern chat -m books.gguf -n 60 --seed 1 2>/dev/null | grep -c "$(printf '\033')"
+> 0
+? 1
