@@ -108,7 +108,8 @@ static void print_line(const entry *e)
         ti_human_bytes(size, sizeof size, e->here ? e->bytes : e->row->bytes);
     }
     const char *where = e->here ? "here" : e->row && e->row->url ? "pull" : "gone";
-    ti_printf("%-24s  %9s  %-6s  %s\n", e->name, size, where, e->row ? e->row->about : "");
+    ti_printf("%-24s  %9s  %-4s  %-10s  %s\n", e->name, size, where,
+              e->row ? e->row->licence : "", e->row ? e->row->about : "");
 }
 
 static void print_object(ti_buf *json, const entry *e)
@@ -167,12 +168,10 @@ static tern_status show_all(const list_args *args, ti_buf *json, const ti_names 
     return TERN_OK;
 }
 
-static tern_status run(const void *values, const ti_operands *given, tern_err *err)
+static tern_status print_all(const list_args *args, tern_err *err)
 {
-    const list_args *args = values;
     ti_names files = {0};
     ti_buf json = {0};
-    (void)given;
     TI_TRY(ti_cached_models(&files, err));
     ti_json_open(&json, NULL, '{');
     ti_json_str(&json, "schema", "tern.model-list/1");
@@ -186,6 +185,18 @@ static tern_status run(const void *values, const ti_operands *given, tern_err *e
     ti_buf_free(&json);
     ti_names_free(&files);
     return status;
+}
+
+tern_status ti_models_print(bool names, bool json, tern_err *err)
+{
+    const list_args args = {.names = names, .json = json};
+    return print_all(&args, err);
+}
+
+static tern_status run(const void *values, const ti_operands *given, tern_err *err)
+{
+    (void)given;
+    return print_all(values, err);
 }
 
 const ti_command ti_cmd_model_list = {

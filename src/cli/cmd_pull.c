@@ -16,7 +16,7 @@
 typedef struct pull_args {
     const char *sha256, *output, *ca_file;
     uint32_t retries, timeout_s;
-    bool force, json;
+    bool force, list, json;
 } pull_args;
 
 static const pull_args defaults = {.retries = 5, .timeout_s = 60};
@@ -62,16 +62,24 @@ static const ti_opt opts[] = {
      .words = TI_WORDS_FILE,
      .offset = offsetof(pull_args, ca_file)},
     {.type = TI_OPT_FLAG,
+     .name = "list",
+     .help =
+         "download nothing: list the models that are known by name, and those that are here; "
+         "so does 'tern pull' alone",
+     .offset = offsetof(pull_args, list)},
+    {.type = TI_OPT_FLAG,
      .name = "json",
-     .help = "print a JSON document, schema tern.pull/1, instead of the path",
+     .help = "print a JSON document instead of the path, schema tern.pull/1, or of the list, "
+             "tern.model-list/1",
      .offset = offsetof(pull_args, json)},
     {0},
 };
 
 static const ti_operand operands[] = {
     {.metavar = "NAME|URL",
-     .help = "a model that 'tern model list' shows, or an address (http, https)",
-     .words = TI_WORDS_CATALOGUE},
+     .help = "a model that the list shows, or an address (http, https)",
+     .words = TI_WORDS_CATALOGUE,
+     .optional = true},
     {0},
 };
 
@@ -98,7 +106,7 @@ static tern_status unknown_name(const char *name, tern_err *err)
     if (best) {
         ti_hint("did you mean '%s'?", best);
     } else {
-        ti_hint("'tern model list' lists the names; an address begins with https://");
+        ti_hint("'tern pull' alone lists the names; an address begins with https://");
     }
     return ti_fail(err, TERN_USAGE, "pull", TI_NO_OFFSET, "'%.64s' is no model that tern knows",
                    name);
@@ -232,6 +240,16 @@ static tern_status obtain(const pull_args *args, const char *url, const char *pa
 static tern_status run(const void *values, const ti_operands *given, tern_err *err)
 {
     const pull_args *args = values;
+    if (given->n == 0 && (args->output || args->sha256 || args->force)) {
+        ti_hint("'tern pull' alone lists the names");
+        return ti_fail(err, TERN_USAGE, "pull", TI_NO_OFFSET, "which model?");
+    }
+    if (args->list && given->n > 0) {
+        return ti_fail(err, TERN_USAGE, "pull", TI_NO_OFFSET, "--list downloads nothing");
+    }
+    if (given->n == 0) {
+        return ti_models_print(false, args->json, err);
+    }
     const char *what = given->items[0];
     const ti_catalogue_row *row = is_address(what) ? NULL : ti_catalogue_find(what);
     char *path = NULL;
@@ -256,13 +274,16 @@ static tern_status run(const void *values, const ti_operands *given, tern_err *e
 
 const ti_command ti_cmd_pull = {
     .name = "pull",
-    .summary = "download a model",
+    .summary = "download a model, or list those that are known",
     .description =
         "Downloads a model into the cache and prints its path.  A download that was "
         "interrupted continues where it stopped.  The file gets its name only when it is "
         "whole and has the expected SHA-256.\n\n"
+        "Without a name it lists the models that it knows and those that are here: size, "
+        "whether it is here, the licence of its weights, what it is good for.\n\n"
         "Proxies are taken from the environment: https_proxy, http_proxy, no_proxy.",
-    .examples = "tern pull smollm2-135m-instruct\n"
+    .examples = "tern pull\n"
+                "tern pull smollm2-135m-instruct\n"
                 "tern pull https://example.org/model.gguf --sha256 9f86d0...",
     .opts = opts,
     .operands = operands,

@@ -22,7 +22,8 @@ const ti_catalogue_row ti_catalogue[] = {
         .name = TI_DEFAULT_MODEL,
         .file = "tern-books.gguf",
         .licence = "Apache-2.0",
-        .about = "tells stories as old books do; ternary, toroidal, sparse; comes with tern",
+        .about = "continues stories as old books do, no chat; ternary, toroidal, sparse; comes "
+                 "with tern",
     },
     {
         .name = "smollm2-135m-instruct",
@@ -32,7 +33,8 @@ const ti_catalogue_row ti_catalogue[] = {
         .sha256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
         .bytes = 98362432,
         .licence = "Apache-2.0",
-        .about = "SmolLM2 135M, chat, 4 bits; small enough for any machine; not ternary",
+        .about = "simple chats in English (SmolLM2 135M); small enough for any machine; 4 "
+                 "bits, not ternary",
     },
     {
         .name = "bitnet-b1.58-2b-4t",
@@ -40,7 +42,7 @@ const ti_catalogue_row ti_catalogue[] = {
         .url = "https://huggingface.co/microsoft/bitnet-b1.58-2B-4T-gguf/resolve/main/"
                "ggml-model-i2_s.gguf",
         .licence = "MIT",
-        .about = "Microsoft BitNet b1.58 2B4T, chat, ternary; about 1.2 GB",
+        .about = "general chat (Microsoft BitNet b1.58 2B4T); ternary; about 1.2 GB",
     },
     {0},
 };

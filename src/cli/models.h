@@ -46,6 +46,13 @@ tern_status ti_make_directories(const char *path, tern_err *err);
  * Errors: TERN_UNAVAILABLE, with a hint how to get it. */
 tern_status ti_model_path(char **path, const char *model, tern_err *err);
 
+/* Prints the model that comes with tern, those in the cache, then those that `tern pull` knows
+ * by name: size, whether it is here, licence of the weights, what it is.
+ *   names  only the names of those that are here, one a line
+ *   json   one document instead, schema tern.model-list/1
+ * Errors: those of ti_cached_models(). */
+tern_status ti_models_print(bool names, bool json, tern_err *err);
+
 /* A list of strings that grows.  Zeroed is empty. */
 typedef struct ti_names {
     char **items;

@@ -188,3 +188,21 @@ $ tern model list | cut -c1-24 | sed 's/ *$//'
 > mine
 > smollm2-135m-instruct
 >...
+
+# What can be obtained, with its licence and what it is for.
+$ tern pull | cut -c1-65 | sed 's/ *$//'
+>~ tern-books * MB  here  Apache-2.0  continues
+> mine                            0 B  here
+> smollm2-135m-instruct       98.4 MB  pull  Apache-2.0  simple cha
+> bitnet-b1.58-2b-4t                   pull  MIT         general ch
+$ tern pull --list | head -n 1 | cut -c1-10; tern pull --json | grep -o '"schema":"[^"]*"\|"name":"smol[^}]*"licence":"[^"]*"'
+> tern-books
+> "schema":"tern.model-list/1"
+> "name":"smollm2-135m-instruct","here":false,"bytes":98362432,"about":"simple chats in English (SmolLM2 135M); small enough for any machine; 4 bits, not ternary","licence":"Apache-2.0"
+$ tern pull --force
+! tern: pull: which model?
+! hint: 'tern pull' alone lists the names
+? 2
+$ tern pull --list tern-books
+! tern: pull: --list downloads nothing
+? 2
