@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,56 +47,112 @@ static const ti_operand operands[] = {
     {0},
 };
 
-static tern_status grow(ti_fit_series *r, size_t *cap, tern_err *err)
+/* What is read before the scale is known. */
+typedef struct rows {
+    ti_fit_series r; /* its values come last */
+    double *values;  /* NAN: missing */
+    size_t cap;
+} rows;
+
+static tern_status grow(rows *in, tern_err *err)
 {
-    if (r->n < *cap) {
+    if (in->r.n < in->cap) {
         return TERN_OK;
     }
-    if (*cap >= TI_FIT_SERIES_MAX) {
+    if (in->cap >= TI_FIT_SERIES_MAX) {
         return ti_fail(err, TERN_LIMIT, "edge", TI_NO_OFFSET, "more than %d readings",
                        TI_FIT_SERIES_MAX);
     }
-    const size_t n = *cap ? *cap * 2 : 4096;
-    uint32_t *time = realloc(r->time, n * sizeof *time);
+    const size_t n = in->cap ? in->cap * 2 : 4096;
+    uint32_t *time = realloc(in->r.time, n * sizeof *time);
     if (!time) {
         return ti_fail_nomem(err, "edge", n * sizeof *time, "times");
     }
-    r->time = time;
-    int32_t *value = realloc(r->value, n * sizeof *value);
-    if (!value) {
-        return ti_fail_nomem(err, "edge", n * sizeof *value, "readings");
+    in->r.time = time;
+    double *values = realloc(in->values, n * sizeof *values);
+    if (!values) {
+        return ti_fail_nomem(err, "edge", n * sizeof *values, "values");
     }
-    r->value = value;
-    *cap = n;
+    in->values = values;
+    in->cap = n;
     return TERN_OK;
 }
 
-/* All rows of a file; the first one also tells interval, scale and column. */
-static tern_status add_file(ti_fit_series *r, size_t *cap, ti_device_model *model,
-                            const char *file, const fit_args *args, bool first, tern_err *err)
+/* All rows of a file; the first one also tells interval and column. */
+static tern_status add_file(rows *to, ti_device_model *model, const char *file,
+                            const fit_args *args, bool first, tern_err *err)
 {
     ti_edge_input in = {0};
     ti_edge_input_args how = args->input;
+    ti_edge_set_args set = args->set;
     bool more = true;
     how.fitted = first ? NULL : model->column;
+    set.scale = set.scale > 0 ? set.scale : 1; /* all rows tell it, not the first ones */
     tern_status status = ti_edge_input_open(&in, file, &how, err);
     if (status == TERN_OK && first) {
         memcpy(model->column, ti_csv_value_name(in.csv),
                strnlen(ti_csv_value_name(in.csv), TI_CSV_NAME - 1));
-        status = ti_edge_set(&model->settings, &args->set, &in, true, err);
+        status = ti_edge_set(&model->settings, &set, &in, true, err);
     }
     while (status == TERN_OK) {
         ti_csv_row row;
         status = ti_edge_input_next(&in, &row, &more, err);
-        status = status == TERN_OK && more ? grow(r, cap, err) : status;
+        status = status == TERN_OK && more ? grow(to, err) : status;
         if (status != TERN_OK || !more) {
             break;
         }
-        r->time[r->n] = ti_reading_time(&row);
-        r->value[r->n++] = ti_reading_of(&row, model->settings.scale);
+        to->r.time[to->r.n] = ti_reading_time(&row);
+        to->values[to->r.n++] = row.missing ? (double)NAN : row.value;
     }
     ti_edge_input_close(&in);
     return status;
+}
+
+static int by_size(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* What all but one in a thousand values are at most in size; 0: there is none.  So that a code
+ * for a fault, say 999999, does not tell the scale. */
+static tern_status usual_size(double *out, const rows *in, tern_err *err)
+{
+    enum { ONE_IN = 1000 };
+    size_t n = 0;
+    double *sizes = calloc(in->r.n + 1, sizeof *sizes);
+    if (!sizes) {
+        return ti_fail_nomem(err, "edge", in->r.n * sizeof *sizes, "values");
+    }
+    for (size_t i = 0; i < in->r.n; i++) {
+        if (isfinite(in->values[i])) {
+            sizes[n++] = fabs(in->values[i]);
+        }
+    }
+    qsort(sizes, n, sizeof *sizes, by_size);
+    *out = n > 0 ? sizes[n - 1 - n / ONE_IN] : 0;
+    free(sizes);
+    return TERN_OK;
+}
+
+/* Values become readings, by the scale that is asked for or that all of them tell. */
+static tern_status scale_all(rows *in, ti_settings *settings, bool given, tern_err *err)
+{
+    double size;
+    TI_TRY(usual_size(&size, in, err));
+    if (!given && size > 0) {
+        settings->scale = ti_settings_scale(size);
+    }
+    in->r.value = calloc(in->r.n + 1, sizeof *in->r.value);
+    if (!in->r.value) {
+        return ti_fail_nomem(err, "edge", in->r.n * sizeof *in->r.value, "readings");
+    }
+    for (size_t i = 0; i < in->r.n; i++) {
+        const bool missing = !isfinite(in->values[i]);
+        const ti_csv_row row = {.missing = missing, .value = missing ? 0 : in->values[i]};
+        in->r.value[i] = ti_reading_of(&row, settings->scale);
+    }
+    return TERN_OK;
 }
 
 static tern_status write_model(const ti_device_model *model, const char *file, tern_err *err)
@@ -167,20 +224,31 @@ static tern_status print_json(const ti_device_model *m, const ti_fit_series *r,
     return status;
 }
 
-/* The scale is that of the first rows: of a meter that stood still then, it says nothing. */
-static tern_status check_scale(const ti_settings *settings, const ti_fit_series *r,
-                               tern_err *err)
+/* A scale that was asked for may not fit; and of readings that mostly cannot be used nothing
+ * can be learnt that is worth a word less than this. */
+static tern_status check_usable(const ti_settings *settings, const ti_fit_series *r,
+                                tern_err *err)
 {
     enum { MOST_PART = 10 };
-    size_t beyond = 0;
+    const struct tern_edge_config *c = &settings->config;
+    size_t beyond = 0, missing = 0, negative = 0;
     for (size_t i = 0; i < r->n; i++) {
-        beyond += r->value[i] != TERN_EDGE_MISSING && r->value[i] >= settings->config.max_value;
+        const bool none = r->value[i] == TERN_EDGE_MISSING;
+        missing += none;
+        beyond += !none && abs(r->value[i]) >= c->max_value;
+        negative += !none && r->value[i] < 0 && !c->two_way;
     }
     if (beyond > r->n / MOST_PART) {
         ti_hint("--scale says what readings are multiplied by");
         return ti_fail(err, TERN_NO, "edge", TI_NO_OFFSET,
                        "%zu of %zu readings, times %g, are beyond the full scale of %d", beyond,
-                       r->n, settings->scale, settings->config.max_value);
+                       r->n, settings->scale, c->max_value);
+    }
+    if (missing + beyond + negative > r->n / MOST_PART) {
+        ti_warn(
+            "of %zu readings %zu are missing, %zu beyond the full scale and %zu negative: the "
+            "detector uses none of these",
+            r->n, missing, beyond, negative);
     }
     return TERN_OK;
 }
@@ -191,7 +259,7 @@ static tern_status fit(ti_device_model *model, const ti_fit_series *r, ti_fit_re
 {
     ti_fit_settings(&model->settings.config, r);
     TI_TRY(ti_edge_set(&model->settings, &args->set, NULL, false, err));
-    TI_TRY(check_scale(&model->settings, r, err));
+    TI_TRY(check_usable(&model->settings, r, err));
     return args->no_network ? TERN_OK : ti_fit_network(model, r, report, err);
 }
 
@@ -199,9 +267,8 @@ static tern_status run(const void *values, const ti_operands *given, tern_err *e
 {
     const fit_args *args = values;
     ti_device_model model = {0};
-    ti_fit_series r = {0};
+    rows in = {0};
     ti_fit_report report = {0};
-    size_t cap = 0;
     tern_status status = TERN_OK;
     if (!args->output) {
         return ti_fail(err, TERN_USAGE, "edge", TI_NO_OFFSET, "-o MODEL is missing");
@@ -209,21 +276,25 @@ static tern_status run(const void *values, const ti_operands *given, tern_err *e
     ti_interrupt_catch();
     ti_settings_default(&model.settings);
     for (int i = 0; i < given->n && status == TERN_OK; i++) {
-        status = add_file(&r, &cap, &model, given->items[i], args, i == 0, err);
+        status = add_file(&in, &model, given->items[i], args, i == 0, err);
     }
     if (status == TERN_OK) {
-        status = fit(&model, &r, &report, args, err);
+        status = scale_all(&in, &model.settings, args->set.scale > 0, err);
+    }
+    if (status == TERN_OK) {
+        status = fit(&model, &in.r, &report, args, err);
     }
     if (status == TERN_OK) {
         status = write_model(&model, args->output, err);
     }
     if (status == TERN_OK && args->json) {
-        status = print_json(&model, &r, &report, err);
+        status = print_json(&model, &in.r, &report, err);
     } else if (status == TERN_OK) {
-        print_text(&model, &r, &report);
+        print_text(&model, &in.r, &report);
     }
-    free(r.time);
-    free(r.value);
+    free(in.r.time);
+    free(in.r.value);
+    free(in.values);
     ti_device_model_free(&model);
     return status;
 }

@@ -82,7 +82,7 @@ static const ti_operand operands[] = {
 
 /* A row as it stands in the file, and its value apart. */
 typedef struct kept_row {
-    size_t at, len;             /* in the text */
+    size_t at, len;             /* in the text, lines before it included */
     size_t value_at, value_len; /* in the row */
     int64_t shown_s;
     double value; /* NaN where there is none */
@@ -93,8 +93,8 @@ typedef struct table {
     kept_row *rows;
     double *values; /* of the rows, later with faults */
     size_t n, cap;
-    char *heading;
-    char mark; /* of decimals, as the values have it */
+    size_t tail; /* in the text: what stands behind the last row */
+    char mark;   /* of decimals, as the values have it */
     uint32_t interval_s;
 } table;
 
@@ -125,15 +125,17 @@ static tern_status keep(table *t, const ti_csv *csv, const ti_csv_row *row, tern
 {
     size_t len, at, value_len;
     const char *line = ti_csv_line(csv, &len, &at, &value_len);
+    const ti_str before = ti_csv_before(csv);
     TI_TRY(grow(t, err));
     const double value = row->missing ? (double)NAN : row->value;
     t->rows[t->n] = (kept_row){.at = t->text.len,
-                               .len = len,
-                               .value_at = at,
+                               .len = before.len + len,
+                               .value_at = before.len + at,
                                .value_len = value_len,
                                .shown_s = row->when.shown_s,
                                .value = value};
     t->values[t->n++] = value;
+    ti_buf_add(&t->text, before.data, before.len);
     ti_buf_add(&t->text, line, len);
     return t->text.failed ? ti_fail_nomem(err, "inject", t->text.len, "a table") : TERN_OK;
 }
@@ -159,10 +161,10 @@ static tern_status load(table *t, ti_edge_input *in, tern_err *err)
     (void)ti_settings_look(&found, first, n_first);
     t->interval_s = found.config.interval_s;
     t->mark = ti_csv_mark(in->csv);
-    const char *heading = ti_csv_heading(in->csv);
-    t->heading = heading ? strdup(heading) : NULL;
-    return heading && !t->heading ? ti_fail_nomem(err, "inject", strlen(heading), "a heading")
-                                  : TERN_OK;
+    const ti_str behind = ti_csv_before(in->csv);
+    t->tail = t->text.len;
+    ti_buf_add(&t->text, behind.data, behind.len);
+    return t->text.failed ? ti_fail_nomem(err, "inject", t->text.len, "a table") : TERN_OK;
 }
 
 static void put_number(FILE *stream, double value, char mark)
@@ -182,9 +184,6 @@ static tern_status write_rows(const table *t, const double *values, const char *
 {
     ti_out out = {0};
     TI_TRY(ti_out_open(&out, file, err));
-    if (t->heading) {
-        fprintf(out.stream, "%s\n", t->heading);
-    }
     for (size_t i = 0; i < t->n; i++) {
         const kept_row *row = &t->rows[i];
         const char *text = t->text.data + row->at;
@@ -197,6 +196,7 @@ static tern_status write_rows(const table *t, const double *values, const char *
         (void)fwrite(text + behind, 1, row->len - behind, out.stream);
         fputc('\n', out.stream);
     }
+    (void)fwrite(t->text.data + t->tail, 1, t->text.len - t->tail, out.stream);
     return ti_out_commit(&out, err);
 }
 
@@ -329,7 +329,9 @@ static tern_status run(const void *values, const ti_operands *given, tern_err *e
     }
     TI_TRY(read_kinds(&kinds, args->kinds, err));
     ti_interrupt_catch();
-    tern_status status = ti_edge_input_open(&in, given->items[0], &args->input, err);
+    ti_edge_input_args how = args->input;
+    how.keep = true;
+    tern_status status = ti_edge_input_open(&in, given->items[0], &how, err);
     if (status == TERN_OK) {
         status = load(&t, &in, err);
     }
@@ -340,7 +342,6 @@ static tern_status run(const void *values, const ti_operands *given, tern_err *e
     ti_buf_free(&t.text);
     free(t.rows);
     free(t.values);
-    free(t.heading);
     return status;
 }
 
@@ -356,7 +357,8 @@ const ti_command ti_cmd_edge_inject = {
         "(one "
         "reading, higher by 2 to 6 times what one in a hundred readings is over).\n\n"
         "Kinds take turns; each fault has its own part of the time, at least 56 days, and "
-        "begins in the first half of it.  Rows keep everything but their value.  No openly "
+        "begins in the first half of it.  Lines keep everything but a reading's value.  No "
+        "openly "
         "licensed set of labelled faults of real meters is known to this project: so a trial "
         "is "
         "a series, a seed and this command.",

@@ -37,7 +37,9 @@ static const ti_opt opts[] = {
     {.type = TI_OPT_STR,
      .name = "records",
      .metavar = "FILE",
-     .help = "write a signed record for each reading, as a device would; needs --key",
+     .help =
+         "write a signed record for each reading, as a device would, or go on with a file of "
+         "them; needs --key",
      .words = TI_WORDS_FILE,
      .offset = offsetof(run_args, records)},
     {.type = TI_OPT_STR,
@@ -259,5 +261,6 @@ const ti_command ti_cmd_edge_run = {
     .operands = operands,
     .defaults = &defaults,
     .size = sizeof defaults,
+    .says_why_not = true,
     .run = run,
 };

@@ -38,7 +38,7 @@ static uint32_t ram(const ti_cost *c)
 
 static void print_text(const ti_cost *c)
 {
-    ti_printf("flash         %u bytes: code %u, weights and layers %u\n", flash(c),
+    ti_printf("flash         %u bytes: code %u, weights, layers and settings %u\n", flash(c),
               c->flash_code, c->flash_weights);
     ti_printf("RAM           %u bytes: state %u, history %u, scratch %u, stack %u\n", ram(c),
               c->ram_state, c->ram_history, c->ram_scratch, c->ram_stack);

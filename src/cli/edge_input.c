@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "carbon/stamp.h"
 #include "cli/moment.h"
 #include "cli/out.h"
 
@@ -35,6 +36,7 @@ tern_status ti_edge_input_open(ti_edge_input *in, const char *file,
     const ti_csv_opts how = {.time = args->time,
                              .value = args->value,
                              .preferred = args->fitted,
+                             .keep = args->keep,
                              .dates = (ti_dates)args->dates};
     memset(in, 0, sizeof *in);
     in->local = args->local;
@@ -50,13 +52,29 @@ tern_status ti_edge_input_open(ti_edge_input *in, const char *file,
     return status;
 }
 
+/* The moment at which this machine's clock shows that; of an hour that comes twice the first
+ * that is after the row before. */
+static int64_t utc_of(int64_t shown_s, int64_t last_utc_s)
+{
+    const int32_t before = ti_local_offset(shown_s - TI_DAY_S),
+                  after = ti_local_offset(shown_s + TI_DAY_S);
+    const int64_t first = shown_s - (before > after ? before : after);
+    const int64_t second = shown_s - (before > after ? after : before);
+    const bool is_first = first + ti_local_offset(first) == shown_s;
+    const bool is_second = second + ti_local_offset(second) == shown_s;
+    return is_first && !(is_second && first <= last_utc_s) ? first : second;
+}
+
 static tern_status read_row(ti_edge_input *in, ti_csv_row *row, bool *more, tern_err *err)
 {
     TI_TRY(ti_csv_next(in->csv, row, more, err));
-    if (*more && in->local && row->when.has_offset) {
-        const int64_t utc_s = row->when.shown_s - row->when.offset_s;
+    if (*more && in->local) {
+        const int64_t utc_s = row->when.has_offset ? row->when.shown_s - row->when.offset_s
+                                                   : utc_of(row->when.shown_s, in->last_utc_s);
+        row->when.has_offset = true;
         row->when.offset_s = ti_local_offset(utc_s);
         row->when.shown_s = utc_s + row->when.offset_s;
+        in->last_utc_s = utc_s;
         if (row->when.shown_s < 0 || row->when.shown_s > (int64_t)UINT32_MAX) {
             return ti_fail(err, TERN_LIMIT, "edge", TI_NO_OFFSET,
                            "line %llu is outside the years 1970 to 2105",
@@ -121,6 +139,20 @@ static void take_options(struct tern_edge_config *c, const ti_edge_set_args *arg
     }
 }
 
+/* The number of the fewest digits that this is: 0.1, and not the 0.100000001 of its bits. */
+static double as_typed(float x)
+{
+    enum { FEWEST = 6, MOST = 9, TEXT = 32 };
+    char text[TEXT];
+    for (int digits = FEWEST; digits <= MOST; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, (double)x);
+        if (!(strtof(text, NULL) < x) && !(strtof(text, NULL) > x)) {
+            break;
+        }
+    }
+    return strtod(text, NULL);
+}
+
 /* The counters of the detector end before a month of very short intervals does. */
 static void say_budget(const struct tern_edge_config *c)
 {
@@ -141,13 +173,16 @@ tern_status ti_edge_set(ti_settings *settings, const ti_edge_set_args *args, ti_
         TI_TRY(read_row(in, &in->first[in->n_first], &more, err));
         in->n_first += more;
     }
-    if (ahead && !ti_settings_look(settings, in->first, in->n_first)) {
+    const uint32_t given = (args->interval != UINT32_MAX ? TI_SETTINGS_INTERVAL : 0u) |
+                           (args->scale > 0 ? TI_SETTINGS_SCALE : 0u);
+    const uint32_t wanted = (TI_SETTINGS_INTERVAL | TI_SETTINGS_SCALE) & ~given;
+    if (ahead && (ti_settings_look(settings, in->first, in->n_first) & wanted) != wanted) {
         ti_warn("the first rows do not tell the interval and the size of readings; taken are "
                 "%u s and a scale of %g",
                 settings->config.interval_s, settings->scale);
     }
     if (args->scale > 0) {
-        settings->scale = (double)args->scale;
+        settings->scale = as_typed(args->scale);
     }
     if (look && args->interval != UINT32_MAX) { /* what follows from it, before what is said */
         settings->config.interval_s = args->interval;

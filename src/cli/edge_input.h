@@ -14,6 +14,7 @@ typedef struct ti_edge_input_args {
     uint32_t dates; /* ti_dates */
     bool local;
     const char *fitted; /* no option: the column of a model, which counts if it is there */
+    bool keep;          /* no option: ti_csv_before() is wanted */
 } ti_edge_input_args;
 
 /* UINT32_MAX and a scale of 0: not given. */
@@ -45,7 +46,7 @@ typedef struct ti_edge_set_args {
      .help = "whether 2/7/2010 has the day or the month first",                                \
      .choices = "unknown|dmy|mdy", .words = TI_WORDS_CHOICES, .offset = offsetof(S, m.dates)}, \
     {.type = TI_OPT_FLAG, .name = "local",                                                     \
-     .help = "put moments that name their offset from UTC on this machine's clock (TZ)",       \
+     .help = "moments are of this machine's clock (TZ): those that name their offset from UTC are put on it", \
      .offset = offsetof(S, m.local)}
 
 #define TI_EDGE_SET_U32(S, m, field, option, meta, text, usual, low, high)                     \
@@ -85,6 +86,7 @@ typedef struct ti_edge_input {
     FILE *stream;
     ti_csv *csv;
     bool local;
+    int64_t last_utc_s;                 /* with `local`: of the row before */
     ti_csv_row first[TI_SETTINGS_ROWS]; /* rows that were read ahead */
     size_t n_first, given;
 } ti_edge_input;

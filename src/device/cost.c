@@ -66,6 +66,7 @@ void ti_cost_of(ti_cost *out, const struct tern_edge_net *net)
     struct tern_edge_size size = {0};
     ti_cost cost = {.instructions = TI_COST_STEP,
                     .flash_code = TI_COST_CODE,
+                    .flash_weights = TI_COST_CONFIG,
                     .ram_state = size_there(sizeof(struct tern_edge_meter), 4) +
                                  (uint32_t)sizeof(struct tern_edge_result),
                     .ram_stack = TI_COST_STACK};
@@ -75,7 +76,8 @@ void ti_cost_of(ti_cost *out, const struct tern_edge_net *net)
             cost.instructions += ti_cost_layer(&net->layers[i]);
         }
         cost.macs = size.macs;
-        cost.flash_weights = (uint32_t)(size.codes + size.bias) + net->n_layers * TI_COST_LAYER;
+        cost.flash_weights +=
+            (uint32_t)(size.codes + size.bias) + TI_COST_NET + net->n_layers * TI_COST_LAYER;
         cost.ram_history = (uint32_t)size.history;
         cost.ram_scratch = (uint32_t)(size.scratch * 4);
     }

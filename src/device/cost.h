@@ -20,8 +20,11 @@ enum {
     TI_COST_CYCLES_MILLI = 1404, /* cycles of 1,000 instructions, modelled */
     TI_COST_PJ_LOW = 279,        /* picojoules a cycle, derived from published boards */
     TI_COST_PJ_HIGH = 322,
-    TI_COST_CODE = 8516,       /* bytes of both C files, gcc 12.2 -O2 -mcpu=cortex-m4 */
+    TI_COST_CODE = 8516,       /* bytes of both C files, gcc 12.2 -O2 -mcpu=cortex-m4; also
+                                  without a network, which the detector could be given */
     TI_COST_LAYER = 24,        /* bytes of struct tern_edge_layer there */
+    TI_COST_CONFIG = 24,       /* of struct tern_edge_config */
+    TI_COST_NET = 8,           /* of struct tern_edge_net */
     TI_COST_STACK = 320,       /* bytes, at most; measured are 200 to 300 */
     TI_COST_FLASH_MAX = 16384, /* what a model for a meter may take */
     TI_COST_RAM_MAX = 4096,
@@ -33,7 +36,8 @@ typedef struct ti_cost {
     uint32_t cycles;                      /* modelled */
     double energy_low_uj, energy_high_uj; /* modelled */
     uint32_t macs;
-    uint32_t flash_code, flash_weights; /* bytes */
+    uint32_t flash_code;
+    uint32_t flash_weights; /* of weights, biases, layers and settings, bytes */
     uint32_t ram_state, ram_history, ram_scratch, ram_stack;
 } ti_cost;
 

@@ -72,16 +72,31 @@ static tern_status raw_line(ti_csv *csv, bool *more, tern_err *err)
                : TERN_OK;
 }
 
+/* Keeps the line for who writes the file again. */
+static tern_status keep_line(ti_csv *csv, tern_err *err)
+{
+    if (csv->keep) {
+        ti_buf_add(&csv->before, csv->line, csv->len);
+        ti_buf_addc(&csv->before, '\n');
+    }
+    return csv->before.failed ? ti_fail_nomem(err, "csv", csv->len, "a line") : TERN_OK;
+}
+
 /* The next line that is no comment and not empty; a mark of byte order is skipped. */
 static tern_status next_line(ti_csv *csv, bool *more, tern_err *err)
 {
+    bool skipped = false;
     do {
+        if (skipped) {
+            TI_TRY(keep_line(csv, err));
+        }
         TI_TRY(raw_line(csv, more, err));
         if (csv->number == 1 && csv->len >= 3 && memcmp(csv->line, "\xef\xbb\xbf", 3) == 0) {
             memmove(csv->line, csv->line + 3, csv->len - 2);
             csv->len -= 3;
         }
-    } while (*more && (csv->len == 0 || csv->line[0] == '#'));
+        skipped = *more && (csv->len == 0 || csv->line[0] == '#');
+    } while (skipped);
     return TERN_OK;
 }
 
@@ -245,10 +260,12 @@ static tern_status begin(ti_csv *csv, const ti_csv_opts *opts, tern_err *err)
             names[i] =
                 (ti_str){csv->heading + (csv->fields[i].data - csv->line), csv->fields[i].len};
         }
-        status = next_line(csv, &more, err);
+        status = keep_line(csv, err);
+        status = status == TERN_OK ? next_line(csv, &more, err) : status;
         status = status == TERN_OK && more ? split(csv, err) : status;
         for (int i = 0; i < 2 && status == TERN_OK && more && (i > 0 || is_types(csv)); i++) {
-            status = next_line(csv, &more, err);
+            status = keep_line(csv, err);
+            status = status == TERN_OK ? next_line(csv, &more, err) : status;
             status = status == TERN_OK && more ? split(csv, err) : status;
         }
         if (status == TERN_OK && !more) {
@@ -278,6 +295,7 @@ tern_status ti_csv_open(ti_csv **out, ti_csv_read_fn read, void *user, const cha
     csv->user = user;
     csv->name = name;
     csv->dates = opts->dates;
+    csv->keep = opts->keep;
     csv->line = line;
     tern_status status = begin(csv, opts, err);
     if (status != TERN_OK) {
@@ -292,6 +310,7 @@ tern_status ti_csv_next(ti_csv *csv, ti_csv_row *row, bool *more, tern_err *err)
 {
     bool any = true;
     if (!csv->pending) {
+        ti_buf_clear(&csv->before);
         TI_TRY(next_line(csv, &any, err));
         if (any) {
             TI_TRY(split(csv, err));
@@ -319,9 +338,9 @@ char ti_csv_mark(const ti_csv *csv)
     return csv->mark;
 }
 
-const char *ti_csv_heading(const ti_csv *csv)
+ti_str ti_csv_before(const ti_csv *csv)
 {
-    return csv->heading;
+    return (ti_str){csv->before.len ? csv->before.data : "", csv->before.len};
 }
 
 const char *ti_csv_time_name(const ti_csv *csv)
@@ -337,6 +356,7 @@ const char *ti_csv_value_name(const ti_csv *csv)
 void ti_csv_close(ti_csv *csv)
 {
     if (csv) {
+        ti_buf_free(&csv->before);
         free(csv->heading);
         free(csv->line);
         free(csv);

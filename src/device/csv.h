@@ -34,6 +34,7 @@ typedef struct ti_csv_opts {
     const char *value;     /* the same, without '+' */
     const char *preferred; /* name of the value's column if there is one so called; or NULL */
     ti_dates dates;
+    bool keep; /* lines that are no rows, for ti_csv_before() */
 } ti_csv_opts;
 
 typedef struct ti_csv_row {
@@ -65,8 +66,9 @@ const char *ti_csv_line(const ti_csv *csv, size_t *len, size_t *value_at, size_t
 /* The decimal mark of the values so far, '.' or ','; '\0' when none had any. */
 char ti_csv_mark(const ti_csv *csv);
 
-/* The line of names, as it stands; NULL when there is none. */
-const char *ti_csv_heading(const ti_csv *csv);
+/* With `keep`: the lines between the row before and the last one, or from the beginning: names,
+ * comments, empty ones, each with its end.  Valid until the next row. */
+ti_str ti_csv_before(const ti_csv *csv);
 
 /* Names of the columns that were found ("column 2" where there are no names). */
 const char *ti_csv_time_name(const ti_csv *csv);

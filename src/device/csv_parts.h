@@ -3,6 +3,7 @@
 #ifndef TI_DEVICE_CSV_PARTS_H
 #define TI_DEVICE_CSV_PARTS_H
 
+#include "base/buf.h"
 #include "base/str.h"
 #include "device/csv.h"
 
@@ -22,7 +23,9 @@ struct ti_csv {
     uint64_t offset;   /* of its first byte in the input */
     uint64_t consumed; /* bytes of all lines so far */
     char separator;
-    char mark; /* of decimals: the first that a value had; '\0': none had any */
+    bool keep;
+    ti_buf before; /* lines that are no rows */
+    char mark;     /* of decimals: the first that a value had; '\0': none had any */
     ti_str fields[TI_CSV_FIELDS];
     size_t n_fields, n_wanted;
     int time, clock, value; /* columns */

@@ -27,7 +27,7 @@ static void add_budget(ti_buf *out, const ti_device_model *model)
         " * Budget on a Cortex-M4 (gcc 12.2 -O2; instructions are an upper estimate from\n"
         " * the shapes, cycles and energy are modelled at 1.4 cycles an instruction and 279\n"
         " * to 322 pJ a cycle, no board was measured):\n"
-        " *   flash         %u bytes of code, %u of weights and layers\n"
+        " *   flash         %u bytes of code, %u of weights, layers and settings\n"
         " *   RAM           %u bytes of state, %u of history, %u of scratch, %u of stack\n"
         " *   instructions  %u a reading at most, %u multiply-accumulates stood for\n"
         " *   energy        %.2f to %.2f uJ a reading\n",

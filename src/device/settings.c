@@ -54,9 +54,21 @@ static uint32_t usual_step(const ti_csv_row *rows, size_t n)
     return best;
 }
 
-bool ti_settings_look(ti_settings *settings, const ti_csv_row *rows, size_t n)
+double ti_settings_scale(double size)
 {
-    double largest = 0, scale = 1;
+    double scale = 1;
+    while (size * scale < 1000 && scale < TI_SCALE_MAX) {
+        scale *= 10;
+    }
+    while (size * scale >= 10000 && scale > TI_SCALE_MIN) {
+        scale /= 10;
+    }
+    return scale;
+}
+
+uint32_t ti_settings_look(ti_settings *settings, const ti_csv_row *rows, size_t n)
+{
+    double largest = 0;
     uint32_t step = usual_step(rows, n);
     for (size_t i = 0; i < n; i++) {
         double size = fabs(rows[i].value);
@@ -64,14 +76,8 @@ bool ti_settings_look(ti_settings *settings, const ti_csv_row *rows, size_t n)
     }
     settings->config.interval_s = step ? step : settings->config.interval_s;
     ti_settings_times(&settings->config);
-    while (largest > 0 && largest * scale < 1000 && scale < TI_SCALE_MAX) {
-        scale *= 10;
-    }
-    while (largest * scale >= 10000 && scale > TI_SCALE_MIN) {
-        scale /= 10;
-    }
-    settings->scale = largest > 0 ? scale : settings->scale;
-    return step > 0 && largest > 0;
+    settings->scale = largest > 0 ? ti_settings_scale(largest) : settings->scale;
+    return (step > 0 ? TI_SETTINGS_INTERVAL : 0u) | (largest > 0 ? TI_SETTINGS_SCALE : 0u);
 }
 
 int32_t ti_reading_of(const ti_csv_row *row, double scale)

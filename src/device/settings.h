@@ -32,10 +32,16 @@ void ti_settings_default(ti_settings *out);
  * event and for readings that stay the same; cut to what the detector takes. */
 void ti_settings_times(struct tern_edge_config *config);
 
-/* Sets interval_s to the difference that occurs most among the rows, and scale to the power of
- * ten that brings the largest value to 1,000 .. 9,999; then ti_settings_times().  What the rows
- * do not tell stays, and with it false is returned. */
-bool ti_settings_look(ti_settings *settings, const ti_csv_row *rows, size_t n);
+/* Bits of what ti_settings_look() found. */
+enum { TI_SETTINGS_INTERVAL = 1, TI_SETTINGS_SCALE = 2 };
+
+/* Sets interval_s to the difference that occurs most among the rows, and scale to what
+ * ti_settings_scale() says of the largest value; then ti_settings_times().  What the rows do
+ * not tell stays; returned is what they told. */
+uint32_t ti_settings_look(ti_settings *settings, const ti_csv_row *rows, size_t n);
+
+/* The power of ten that brings a size to 1,000 .. 9,999; size > 0. */
+double ti_settings_scale(double size);
 
 /* The reading of a row: TERN_EDGE_MISSING where there is none; values too large for a detector
  * are cut to +-(2^31 - 1), which it calls saturated. */
