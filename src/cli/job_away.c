@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "cli/job_via.h"
+#include "cli/job_via_parts.h"
 #include "cli/moment.h"
 #include "cli/process.h"
 
@@ -85,15 +85,11 @@ static tern_status check(const ti_job_place *place, const ti_job *job, tern_err 
 
 tern_status ti_job_give_up(ti_job_place *place, ti_job *job, tern_err *err)
 {
-    ti_job_status all;
     bool done = false;
     const uint32_t was = job->attempt;
     TI_TRY(check(place, job, err));
-    if (ti_job_status_sum(&all, place->dir, job->id, &job->attempt, NULL) == TERN_OK) {
-        job->run = all.run;
-        job->keeper = all.keeper;
-        ti_job_status_free(&all);
-    }
+    (void)ti_via_read_runs(place, job);
+    job->attempt = job->attempt > was ? job->attempt : was; /* it may have died before a word */
     TI_TRY(ti_queue_follow(place->queue, &done, job, TI_JOB_INTERRUPTED, was, err));
     if (!done) {
         return ti_fail(err, TERN_UNAVAILABLE, "jobs", TI_NO_OFFSET,
