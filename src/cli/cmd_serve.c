@@ -10,6 +10,7 @@
 #include "cli/out.h"
 #include "cli/serve_port.h"
 #include "cli/serve_routes.h"
+#include "cli/serve_unit.h"
 #include "cli/serving.h"
 
 enum { LOG_OFF, LOG_REQUESTS, LOG_PROMPTS };
@@ -27,6 +28,7 @@ typedef struct serve_args {
     uint32_t port, slots, queue, kv_mb, unload_s, connections, log;
     ti_opt_list aliases;
     const char *routes, *classifier;
+    bool install, uninstall;
 } serve_args;
 
 static const serve_args defaults = {
@@ -73,6 +75,14 @@ static const ti_opt opts[] = {
      .choices = "off|requests|prompts",
      .words = TI_WORDS_CHOICES,
      .offset = offsetof(serve_args, log)},
+    {.type = TI_OPT_FLAG,
+     .name = "install",
+     .help = "have the user's systemd run this command, now and from each login on",
+     .offset = offsetof(serve_args, install)},
+    {.type = TI_OPT_FLAG,
+     .name = "uninstall",
+     .help = "stop that, and remove its unit",
+     .offset = offsetof(serve_args, uninstall)},
     {.type = TI_OPT_HEADING, .help = "How much at once"},
     {.type = TI_OPT_U32,
      .name = "slots",
@@ -267,10 +277,31 @@ static tern_status serve(server *s, tern_err *err)
     return status;
 }
 
+/* What can be told to be wrong now is not left to a service's log. */
+static tern_status install(const serve_args *args, tern_err *err)
+{
+    char *path;
+    if (args->uninstall) {
+        return ti_fail(err, TERN_USAGE, "serve", TI_NO_OFFSET,
+                       "--install and --uninstall are two things");
+    }
+    TI_TRY(ti_model_path(&path, args->model.model, err));
+    free(path);
+    const char *token = getenv("TERN_SERVE_TOKEN");
+    if (token && *token) {
+        ti_warn("the service does not have this TERN_SERVE_TOKEN: put it into the file "
+                "tern/keys of $XDG_CONFIG_HOME, mode 0600");
+    }
+    return ti_serve_install(err);
+}
+
 static tern_status run(const void *values, const ti_operands *given, tern_err *err)
 {
     server s = {.args = values};
     (void)given;
+    if (s.args->install || s.args->uninstall) {
+        return s.args->install ? install(s.args, err) : ti_serve_uninstall(err);
+    }
     tern_status status = open_all(&s, err);
     if (status == TERN_OK) {
         status = serve(&s, err);
@@ -303,8 +334,10 @@ const ti_command ti_cmd_serve = {
         "address itself, and verifies receipts there.\n\n"
         "Only this machine can connect unless --listen says otherwise.  With TERN_SERVE_TOKEN "
         "set, in the environment or in the file tern/keys of $XDG_CONFIG_HOME, clients must "
-        "bear that token.  Prompts are not logged unless --log prompts says so.",
+        "bear that token.  Prompts are not logged unless --log prompts says so.\n\n"
+        "With --install the user's systemd runs it, with the other options that stand there.",
     .examples = "tern serve\n"
+                "tern serve --port 8080 --install\n"
                 "tern serve -m smollm2-135m-instruct --port 8080 --alias gpt-4o-mini\n"
                 "TERN_SERVE_TOKEN=$(openssl rand -hex 16) tern serve --listen 0.0.0.0:8410",
     .opts = opts,

@@ -144,19 +144,9 @@ tern_status ti_systemd_install(const char *queue, const char *options, tern_err 
     const ti_batch_keeper daemon = {.tern = tern, .dir = queue};
     tern_status status = ti_systemd_daemon(&unit, &daemon, options, err);
     if (status == TERN_OK) {
-        status = ti_systemd_write(name, ".service", &unit, err);
-    }
-    if (status == TERN_OK) {
-        status = ti_systemctl("daemon-reload", "", "", true, err);
-    }
-    if (status == TERN_OK) {
-        status = ti_systemctl("enable", name, ".service", true, err);
+        status = ti_systemd_put(name, &unit, err);
     }
     ti_buf_free(&unit);
-    if (status != TERN_OK) {
-        (void)ti_systemctl("disable", name, ".service", false, NULL);
-        ti_systemd_remove(name);
-    }
     return status;
 }
 
@@ -164,6 +154,30 @@ tern_status ti_systemd_uninstall(const char *queue, tern_err *err)
 {
     char name[TI_JOB_EXTERNAL_MAX + 1];
     daemon_name(name, queue);
+    return ti_systemd_take_away(name, err);
+}
+
+/* --- services that stay ---------------------------------------------------------------------
+ */
+
+tern_status ti_systemd_put(const char *name, const ti_buf *unit, tern_err *err)
+{
+    tern_status status = ti_systemd_write(name, ".service", unit, err);
+    if (status == TERN_OK) {
+        status = ti_systemctl("daemon-reload", "", "", true, err);
+    }
+    if (status == TERN_OK) {
+        status = ti_systemctl("enable", name, ".service", true, err);
+    }
+    if (status != TERN_OK) {
+        (void)ti_systemctl("disable", name, ".service", false, NULL);
+        ti_systemd_remove(name);
+    }
+    return status;
+}
+
+tern_status ti_systemd_take_away(const char *name, tern_err *err)
+{
     if (!ti_systemd_has(name, ".service")) {
         return ti_fail(err, TERN_NO, "jobs", TI_NO_OFFSET, "there is no unit %s.service", name);
     }

@@ -29,6 +29,13 @@ void ti_systemd_remove(const char *name);
 tern_status ti_systemctl(const char *what, const char *name, const char *suffix, bool must,
                          tern_err *err);
 
+/* Writes a service, and has the user's systemd run it now and from each login on; or not any
+ * more, and removes it.  On failure of the first nothing is left.
+ * Errors: TERN_UNAVAILABLE with what systemctl said, TERN_NO (there is none to be removed),
+ * TERN_IO, TERN_NOMEM. */
+tern_status ti_systemd_put(const char *name, const ti_buf *unit, tern_err *err);
+tern_status ti_systemd_take_away(const char *name, tern_err *err);
+
 /* Has the user's systemd run `tern jobd` for a queue, now and from each login on; or not any
  * more.  On failure nothing is left.
  *   options  for the daemon, "" or as " --parallel 2"
