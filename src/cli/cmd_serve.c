@@ -8,6 +8,7 @@
 #include "cli/keys.h"
 #include "cli/metering.h"
 #include "cli/out.h"
+#include "cli/places.h"
 #include "cli/serve_port.h"
 #include "cli/serve_routes.h"
 #include "cli/serve_unit.h"
@@ -24,7 +25,7 @@ typedef struct serve_args {
     ti_model_args model;
     ti_session_args session;
     ti_receipt_args receipt;
-    const char *listen, *hosts, *origins, *log_dir;
+    const char *listen, *hosts, *origins, *log_dir, *batches;
     uint32_t port, slots, queue, kv_mb, unload_s, connections, log;
     ti_opt_list aliases;
     const char *routes, *classifier;
@@ -116,6 +117,14 @@ static const ti_opt opts[] = {
      .min = 1,
      .max = 65536,
      .offset = offsetof(serve_args, connections)},
+    {.type = TI_OPT_HEADING, .help = "Work that may wait"},
+    {.type = TI_OPT_STR,
+     .name = "batches",
+     .metavar = "DIR",
+     .help = "where files and batches of clients are kept, for the owner only",
+     .fallback = "$XDG_DATA_HOME/tern/batches",
+     .words = TI_WORDS_FILE,
+     .offset = offsetof(serve_args, batches)},
     {.type = TI_OPT_HEADING, .help = "Chats that others may answer"},
     {.type = TI_OPT_STR,
      .name = "routes",
@@ -158,6 +167,7 @@ typedef struct server {
     ti_serve_port port;
     bool has_port;
     ti_keys keys;
+    char *batches; /* directory; NULL: nobody knows a place */
     ti_serve_routes routes;
     ti_energy *energy;
     ti_serve_engine *engine;
@@ -212,6 +222,7 @@ static tern_status open_api(server *s, tern_err *err)
         .aliases = a->aliases.items,
         .n_aliases = a->aliases.n,
         .router = s->routes.router,
+        .batches = s->batches,
         .log_prompts = a->log == LOG_PROMPTS,
         .session = {.n_ctx = a->session.ctx,
                     .threads = a->model.threads,
@@ -229,6 +240,22 @@ static tern_status open_routes(server *s, tern_err *err)
     return s->args->routes ? ti_serve_routes_open(&s->routes, &args, &s->keys, err) : TERN_OK;
 }
 
+/* Without a home there are no batches, and all else works. */
+static tern_status find_batches(server *s, tern_err *err)
+{
+    const char *given = s->args->batches;
+    tern_err ignored;
+    if (given) {
+        s->batches = strdup(given);
+        return s->batches ? TERN_OK : ti_fail_nomem(err, "serve", strlen(given), "a path");
+    }
+    tern_status status = ti_place_path(&s->batches, TI_PLACE_DATA, "batches", &ignored);
+    if (status == TERN_NOMEM) {
+        return ti_fail_nomem(err, "serve", 1, "a path");
+    }
+    return TERN_OK;
+}
+
 static tern_status open_all(server *s, tern_err *err)
 {
     const serve_args *a = s->args;
@@ -240,6 +267,7 @@ static tern_status open_all(server *s, tern_err *err)
     TI_TRY(open_engine(s, err));
     TI_TRY(ti_serve_port_look(&s->port, s->engine, err));
     TI_TRY(open_routes(s, err));
+    TI_TRY(find_batches(s, err));
     return open_api(s, err);
 }
 
@@ -307,6 +335,7 @@ static tern_status run(const void *values, const ti_operands *given, tern_err *e
         status = serve(&s, err);
     }
     ti_router_stop(s.routes.router);
+    ti_api_stop(s.api);
     if (s.engine) {
         ti_serve_end(s.engine);
     }
@@ -318,6 +347,7 @@ static tern_status run(const void *values, const ti_operands *given, tern_err *e
         ti_serve_port_close(&s.port);
     }
     ti_keys_close(&s.keys);
+    free(s.batches);
     return status;
 }
 
@@ -326,7 +356,8 @@ const ti_command ti_cmd_serve = {
     .summary = "serve a model to clients of OpenAI and Ollama",
     .description =
         "Prints its address and answers /v1/chat/completions, /v1/completions, "
-        "/v1/embeddings, /v1/models, and Ollama's /api/chat, /api/generate, /api/embed, "
+        "/v1/embeddings, /v1/files, /v1/batches, /v1/models, and Ollama's /api/chat, "
+        "/api/generate, /api/embed, "
         "/api/tags, /api/ps, /api/show, /api/version; /health, and /metrics for Prometheus.  "
         "Requests are answered together, each with the same bits as alone.  Each answer says "
         "what it cost in joules, and in grams where the grid is known, and has a receipt: "

@@ -14,4 +14,12 @@
  * ti_desk_open(). */
 tern_status ti_serve_outlook(ti_buf *json, const char *zone, tern_err *err);
 
+/* When work that may wait begins: as `tern when` decides it with the user's sources.
+ *   id        spreads many over hours that are as good
+ *   work_s    how long it takes, roughly: the deadline is kept if it takes four times that
+ *   why       [size] receives the first reason, a line
+ * Errors: those of ti_serve_outlook(). */
+tern_status ti_serve_defer(int64_t *start_s, char *why, size_t size, const char *zone,
+                           uint64_t id, int64_t deadline_s, uint64_t work_s, tern_err *err);
+
 #endif

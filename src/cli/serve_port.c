@@ -184,6 +184,17 @@ static tern_status port_outlook(void *user, ti_buf *json, tern_err *err)
     return status;
 }
 
+static tern_status port_defer(void *user, int64_t *start_s, char *why, size_t size, uint64_t id,
+                              int64_t deadline_s, uint64_t work_s, tern_err *err)
+{
+    ti_serve_port *p = user;
+    pthread_mutex_lock(&p->looking);
+    tern_status status =
+        ti_serve_defer(start_s, why, size, p->receipt_args->zone, id, deadline_s, work_s, err);
+    pthread_mutex_unlock(&p->looking);
+    return status;
+}
+
 /* --- receipts -------------------------------------------------------------------------------
  */
 
@@ -403,6 +414,7 @@ ti_api_port ti_serve_port_functions(ti_serve_port *p, bool log)
                          .receipt_text = port_receipt_text,
                          .receipt_key = port_receipt_key,
                          .outlook = port_outlook,
+                         .defer = port_defer,
                          .log_name = p->log_name,
                          .log_file = port_log_file,
                          .note = log ? port_note : NULL,

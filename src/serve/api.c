@@ -11,6 +11,7 @@
 #include "base/rng.h"
 #include "base/sha256.h"
 #include "serve/api_parts.h"
+#include "serve/batch.h"
 
 const char ti_json_type[] = "application/json";
 
@@ -319,8 +320,22 @@ tern_status ti_api_open(ti_api **out, const ti_api_opts *opts, tern_err *err)
         return ti_fail(err, TERN_UNAVAILABLE, "serve", TI_NO_OFFSET,
                        "a thread cannot be started");
     }
+    if (opts->batches) {
+        tern_status status = ti_batches_open(&api->batches, api, opts->batches, err);
+        if (status != TERN_OK) {
+            ti_api_close(api);
+            return status;
+        }
+    }
     *out = api;
     return TERN_OK;
+}
+
+void ti_api_stop(ti_api *api)
+{
+    if (api) {
+        ti_batches_stop(api->batches);
+    }
 }
 
 void ti_api_close(ti_api *api)
@@ -333,6 +348,7 @@ void ti_api_close(ti_api *api)
     pthread_cond_signal(&api->wake);
     pthread_mutex_unlock(&api->mutex);
     pthread_join(api->finisher, NULL);
+    ti_batches_close(api->batches);
     free_locks(api);
     free(api);
 }

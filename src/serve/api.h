@@ -6,8 +6,8 @@
  *     ti_api_open(&api, &opts, err);
  *     web = {.routes = ti_api_routes, .user = api, .admit = ti_api_admit,
  *            .error = ti_api_error, ...}          and serve
- *     ti_serve_end(engine), ti_api_close(api), ti_serve_close(engine), in this order
- *     (with a router: its stop before, its close after these)
+ *     ti_api_stop(api), ti_serve_end(engine), ti_api_close(api), ti_serve_close(engine), in
+ * this order (with a router: its stop before, its close after these)
  *
  * THREADS.  Handlers run in the threads of the web server; text is sent by the engine's; what
  * comes at the end of an answer (receipt, grams, the last bytes) is done by a thread of its
@@ -61,6 +61,11 @@ typedef struct ti_api_port {
     /* Appends what is expected of the grid (docs/serve.md).  NULL = nothing ever is.
      * Errors: TERN_NO, TERN_UNAVAILABLE, with the reason.  May wait for a network. */
     tern_status (*outlook)(void *user, ti_buf *json, tern_err *err);
+    /* When work that may wait should begin: so many seconds of it, to be done by the deadline.
+     * `id` spreads many over equally good hours; `why` is a line.  NULL = at once.  May wait
+     * for a network.  Errors: TERN_NO (no grid is known), TERN_UNAVAILABLE. */
+    tern_status (*defer)(void *user, int64_t *start_s, char *why, size_t size, uint64_t id,
+                         int64_t deadline_s, uint64_t work_s, tern_err *err);
     const char *log_name; /* origin of the log of receipts that is shown; NULL = none */
     /* Appends a file of that log: "checkpoint", "tile/...", "vkey"; or "find/ID", a line with
      * the index of the entry that is this receipt, or "none".  Errors: TERN_NO when there is
@@ -79,12 +84,17 @@ typedef struct ti_api_opts {
     const char *const *aliases; /* [n_aliases] other names of the model; "*" = any name */
     size_t n_aliases;
     struct ti_router *router;  /* of chats; NULL: everything is answered here */
+    const char *batches;       /* directory of files and batches; NULL: there are none */
     bool log_prompts;          /* prompts and answers go to port.note too */
     tern_session_opts session; /* of embeddings */
 } ti_api_opts;
 
-/* Errors: TERN_NOMEM, TERN_UNAVAILABLE (no thread). */
+/* Errors: TERN_NOMEM, TERN_UNAVAILABLE (no thread), those of ti_batches_open(). */
 tern_status ti_api_open(ti_api **out, const ti_api_opts *opts, tern_err *err);
+
+/* Nothing is begun any more that no client waits for: before the engine ends.  NULL is allowed.
+ */
+void ti_api_stop(ti_api *api);
 
 /* Finishes what has ended, and frees.  The engine must have ended, and is closed after it: what
  * an answer has cost is asked of it.  NULL is allowed. */

@@ -12,6 +12,7 @@
 
 typedef struct ti_call ti_call;
 typedef struct ti_routed ti_routed;
+typedef struct ti_batches ti_batches;
 
 struct ti_api {
     ti_api_opts opts;
@@ -24,6 +25,7 @@ struct ti_api {
     ti_metrics_all metrics;
     ti_recent recent;
     uint64_t started_unix_ms;
+    ti_batches *batches;       /* NULL: there are none */
     pthread_mutex_t embedding; /* one at a time: each takes all CPUs */
     unsigned slow; /* handlers that compute or wait for the model in a thread of the web */
     uint64_t ids;  /* random start, counted up: names and seeds of calls */
@@ -69,6 +71,8 @@ void ti_api_refuse(ti_api *api, ti_ask_kind kind, ti_web_reply *reply, const ti_
 /* For a client that has closed its own side and may still read; in the log, whoever has left.
  */
 enum { TI_CLIENT_GONE = 499 };
+
+/* What such a client is told. */
 void ti_refuse_gone(ti_refusal *why);
 
 /* A place among the handlers that may take long in their own thread: two, so that
@@ -123,10 +127,21 @@ typedef struct ti_part {
     bool told; /* usage and tokens are there */
 } ti_part;
 
+/* Who gets an answer instead of a client. */
+typedef struct ti_call_sink {
+    void *user;
+    bool (*gone)(void *user); /* nobody wants it any more; any thread */
+    /* Called once, by any thread: a status of HTTP and what a client would have got. */
+    void (*done)(void *user, unsigned code, const char *request_id, const ti_buf *body);
+} ti_call_sink;
+
 struct ti_call {
     ti_api *api;
     ti_call *next;
-    ti_web_reply *reply;
+    ti_web_reply *reply; /* NULL: the sink */
+    ti_call_sink sink;
+    unsigned code; /* what the sink gets */
+    ti_buf body;
     ti_ask_kind kind;
     ti_arena arena;
     ti_ask ask;
@@ -154,6 +169,15 @@ struct ti_call {
 
 /* An empty one with its name.  NULL when there is no memory. */
 ti_call *ti_call_new(ti_api *api, ti_ask_kind kind, ti_web_reply *reply);
+
+/* Answers a text of a request for a sink: all at once, never as a stream. */
+void ti_call_run(ti_api *api, ti_ask_kind kind, ti_str text, const ti_call_sink *sink);
+
+/* Whether nobody waits for it any more. */
+bool ti_call_gone(const ti_call *call);
+
+/* Gives the answer, or what was said of it, to whoever waits; frees the call. */
+void ti_call_end(ti_call *call);
 
 /* Makes a call whose ask and served are there ready for the engine.  False: it was refused. */
 bool ti_call_prepare(ti_call *call, ti_refusal *why);

@@ -178,7 +178,12 @@ static bool on_event(void *user, const ti_serve_event *e)
 static bool gone(void *user)
 {
     ti_part *p = user;
-    return atomic_load(&p->call->failed) || ti_web_reply_gone(p->call->reply);
+    return atomic_load(&p->call->failed) || ti_call_gone(p->call);
+}
+
+bool ti_call_gone(const ti_call *c)
+{
+    return c->reply ? ti_web_reply_gone(c->reply) : c->sink.gone(c->sink.user);
 }
 
 /* --- on its way to the engine ---------------------------------------------------------------
@@ -204,6 +209,7 @@ void ti_call_free(ti_call *c)
     tern_grammar_destroy(c->form);
     ti_routed_free(c->routed);
     ti_buf_free(&c->piece);
+    ti_buf_free(&c->body);
     ti_arena_free(&c->arena);
     free(c);
 }
@@ -424,6 +430,29 @@ bool ti_call_prepare(ti_call *c, ti_refusal *why)
         return false;
     }
     return true;
+}
+
+void ti_call_run(ti_api *api, ti_ask_kind kind, ti_str text, const ti_call_sink *sink)
+{
+    ti_refusal why = {0};
+    ti_call *c = ti_call_new(api, kind, NULL);
+    if (!c) {
+        sink->done(sink->user, 503, "", &(ti_buf){0});
+        return;
+    }
+    c->sink = *sink;
+    bool good = ti_api_understand(api, kind, text, false, &c->arena, &c->ask, &c->served, &why);
+    if (good && c->ask.stream) {
+        good = ti_refuse(&why, "stream", "unsupported_value",
+                         "'stream' must be false where nobody waits for an answer");
+    }
+    if (!good || !ti_call_prepare(c, &why)) {
+        c->why = why;
+        ti_call_send_error(c);
+        ti_call_end(c);
+        return;
+    }
+    ti_call_submit(c);
 }
 
 void ti_call_start(ti_api *api, ti_ask_kind kind, const ti_web_request *request,

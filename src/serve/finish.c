@@ -174,6 +174,11 @@ static void send_rest(ti_call *c, const ti_told *told)
     ti_buf body = {0};
     if (!c->ask.stream) {
         ti_render_whole(&body, told);
+        if (!c->reply) {
+            c->code = 200;
+            c->body = body;
+            return;
+        }
         if (c->route) {
             ti_web_reply_header(c->reply, "X-Tern-Route", c->route);
         }
@@ -194,6 +199,11 @@ static void send_rest(ti_call *c, const ti_told *told)
 void ti_call_send_error(ti_call *c)
 {
     ti_buf body = {0};
+    if (!c->reply) {
+        c->code = c->why.http;
+        ti_render_error(&c->body, c->kind, &c->why);
+        return;
+    }
     if (!c->begun) {
         ti_api_refuse(c->api, c->kind, c->reply, &c->why);
         return;
@@ -208,7 +218,9 @@ void ti_call_send_error(ti_call *c)
 void ti_call_give_up(ti_call *c)
 {
     ti_refusal why;
-    if (!c->begun) {
+    if (!c->reply) {
+        c->code = TI_CLIENT_GONE;
+    } else if (!c->begun) {
         ti_refuse_gone(&why);
         ti_api_refuse(c->api, c->kind, c->reply, &why);
     } else {
@@ -269,6 +281,16 @@ static void account(ti_call *c, ti_serve_usage *usage, ti_cost *cost)
     pthread_mutex_unlock(&api->mutex);
 }
 
+void ti_call_end(ti_call *c)
+{
+    if (c->reply) {
+        ti_web_reply_end(c->reply);
+    } else {
+        c->sink.done(c->sink.user, c->code, c->id, &c->body);
+    }
+    ti_call_free(c);
+}
+
 void ti_call_finish(ti_call *c)
 {
     ti_serve_usage usage = {0};
@@ -289,7 +311,7 @@ void ti_call_finish(ti_call *c)
     unsigned code = c->why.http ? c->why.http : 200;
     if (c->why.http) {
         ti_call_send_error(c);
-    } else if (c->cancelled && (c->lost || ti_web_reply_gone(c->reply))) {
+    } else if (c->cancelled && (c->lost || ti_call_gone(c))) {
         code = TI_CLIENT_GONE;
         ti_call_give_up(c);
     } else if (c->cancelled) { /* the server stops, and there was no time left */
@@ -302,6 +324,5 @@ void ti_call_finish(ti_call *c)
     }
     note(c, code, &usage, &cost);
     remember(c, code, &usage, &cost);
-    ti_web_reply_end(c->reply);
-    ti_call_free(c);
+    ti_call_end(c);
 }

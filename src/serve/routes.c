@@ -2,7 +2,7 @@
 /* What is served where; and the answers that no engine is needed for. */
 #include <string.h>
 
-#include "serve/api_parts.h"
+#include "serve/batch.h"
 #include "serve/router.h"
 #include "tern/tern.h"
 
@@ -294,6 +294,13 @@ const ti_web_route ti_api_routes[] = {
     {"POST", "/v1/completions", openai_text, TI_ASK_BODY_MAX},
     {"POST", "/v1/embeddings", openai_embed, TI_ASK_BODY_MAX},
     {"GET", "/v1/receipts/*", receipt, 0},
+    {"GET", "/v1/files", ti_batch_files, 0},
+    {"POST", "/v1/files", ti_batch_upload, TI_BATCH_BODY_MAX},
+    {"GET, DELETE", "/v1/files/*", ti_batch_file_one, 0},
+    {"GET", "/v1/batches", ti_batch_list, 0},
+    {"POST", "/v1/batches", ti_batch_create, 0},
+    {"GET", "/v1/batches/*", ti_batch_one, 0},
+    {"POST", "/v1/batches/*", ti_batch_change, 0},
     {"POST", "/api/chat", ollama_chat, TI_ASK_BODY_MAX},
     {"POST", "/api/generate", ollama_text, TI_ASK_BODY_MAX},
     {"POST", "/api/embed", ollama_embed, TI_ASK_BODY_MAX},
