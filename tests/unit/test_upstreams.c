@@ -128,6 +128,13 @@ static void what_is_refused(void **state)
         {UP "\"base_url\":\"https://x\",\"params\":{\"active_b\":8,\"total_b\":7}}]}", ""},
         {UP "\"base_url\":\"https://x\",\"speed\":{\"in_tokens_s\":0,\"out_tokens_s\":1}}]}",
          "'in_tokens_s' is no number"},
+        {UP "\"base_url\":\"https://x\",\"timeouts\":{\"idle_s\":0}}]}",
+         "'idle_s' is no number in its range"},
+        {UP "\"base_url\":\"https://x\",\"timeouts\":{\"whole_s\":86401}}]}",
+         "'whole_s' is no number in its range"},
+        {UP "\"base_url\":\"https://x\",\"timeouts\":{\"total_s\":1}}]}",
+         "unknown member 'total_s' of 'timeouts'"},
+        {UP "\"base_url\":\"https://x\",\"timeouts\":30}]}", "'timeouts' is no object"},
         {"{\"schema\":\"tern.routing/1\",\"policy\":{\"budget\":{}}}",
          "'g_per_day' is no number"},
         {"{\"schema\":\"tern.routing/"
@@ -147,6 +154,31 @@ static void what_is_refused(void **state)
         }
         assert_null(strstr(err.message, "secret"));
     }
+}
+
+/* Each clock by itself; those that are not named are the usual ones. */
+static void timeouts(void **state)
+{
+    static const char text[] =
+        "{\"schema\":\"tern.routing/1\",\"upstreams\":["
+        "{\"name\":\"a\",\"model\":\"m\",\"base_url\":\"https://x\"},"
+        "{\"name\":\"b\",\"model\":\"m\",\"base_url\":\"https://x\","
+        "\"timeouts\":{\"first_byte_s\":7}},"
+        "{\"name\":\"c\",\"model\":\"m\",\"base_url\":\"https://x\",\"timeouts\":"
+        "{\"connect_s\":1,\"first_byte_s\":2,\"idle_s\":3,\"whole_s\":86400}}]}";
+    static const ti_upstream_times want[] = {
+        {5, 60, 30, 600}, {5, 7, 30, 600}, {1, 2, 3, 86400}};
+    ti_upstreams u;
+    (void)state;
+    assert_int_equal(parse(&u, text, NULL, NULL), TERN_OK);
+    for (size_t i = 0; i < 3; i++) {
+        const ti_upstream_times *t = &u.items[i].times;
+        assert_int_equal(t->connect_s, want[i].connect_s);
+        assert_int_equal(t->first_byte_s, want[i].first_byte_s);
+        assert_int_equal(t->idle_s, want[i].idle_s);
+        assert_int_equal(t->whole_s, want[i].whole_s);
+    }
+    ti_upstreams_free(&u);
 }
 
 static void cut_anywhere(void **state)
@@ -201,7 +233,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_it_says),   cmocka_unit_test(what_is_refused),
         cmocka_unit_test(cut_anywhere),   cmocka_unit_test(too_many),
-        cmocka_unit_test(without_memory),
+        cmocka_unit_test(without_memory), cmocka_unit_test(timeouts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
