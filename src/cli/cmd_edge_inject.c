@@ -362,7 +362,7 @@ const ti_command ti_cmd_edge_inject = {
         "licensed set of labelled faults of real meters is known to this project: so a trial "
         "is "
         "a series, a seed and this command.",
-    .examples = "tern edge inject house.csv --value 2 --seed 7 -n 4 -o faulty.csv\n"
+    .examples = "tern edge inject house.csv --value 2 --kinds spike --after 0 -o faulty.csv\n"
                 "tern edge run --value 2 --alarms faulty.csv",
     .opts = opts,
     .operands = operands,

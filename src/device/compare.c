@@ -207,11 +207,18 @@ static tern_status open_work(work *w, const ti_readings *r, uint32_t seeds, tern
 tern_status ti_compare(ti_comparison *out, const ti_readings *readings, uint32_t seeds,
                        tern_err *err)
 {
-    if (readings->interval_s == 0 || 3600 % readings->interval_s != 0 || seeds == 0 ||
-        seeds > 1000 || readings->n / LEAST_WEEKS < WEEK_S / readings->interval_s) {
+    if (readings->interval_s == 0 || 3600 % readings->interval_s != 0) {
         return ti_fail(err, TERN_USAGE, MODULE, TI_NO_OFFSET,
-                       "%u readings, one in %u s: at least %d weeks are needed, an interval "
-                       "that divides an hour, and 1 to 1000 repetitions",
+                       "one reading in %u s: the interval must divide an hour",
+                       readings->interval_s);
+    }
+    if (seeds == 0 || seeds > 1000) {
+        return ti_fail(err, TERN_USAGE, MODULE, TI_NO_OFFSET,
+                       "%u repetitions: 1 to 1000 are possible", seeds);
+    }
+    if (readings->n / LEAST_WEEKS < WEEK_S / readings->interval_s) {
+        return ti_fail(err, TERN_USAGE, MODULE, TI_NO_OFFSET,
+                       "%u readings, one in %u s, are less than the %d weeks that are needed",
                        readings->n, readings->interval_s, LEAST_WEEKS);
     }
     work w;

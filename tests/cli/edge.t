@@ -147,6 +147,11 @@ $ tern edge inject house.csv --value 2 --kinds stuck --after 0 --seed 3 -o fault
 > 48
 ! 1 faults in 2016 readings, labels in faulty.csv.labels.csv
 
+# A model that finds no alarm in these readings finds the one fault.
+$ tern edge run -q -m house.edge --alarms house.csv | tail -n +2; tern edge inject -q house.csv --value 2 --kinds spike --after 0 -o spike.csv; tail -n 1 spike.csv.labels.csv; tern edge run -q -m house.edge --alarms spike.csv | tail -n +2
+> spike,2007-01-14T08:00:00,2007-01-14T08:00:00,687,1,1414.29
+>~ 2007-01-14T08:00:00 * alarm
+
 $ tern edge inject house.csv --value 2 --kinds fire -o faulty.csv
 ! tern: inject: 'fire' is no kind of fault: theft, stuck, phase, drift, spike
 ? 2
@@ -272,7 +277,7 @@ $ tern edge score --nab nowhere
 # Faults need weeks to be in.
 $ printf '%s\n' time,value '2024-10-27 01:00,100' '2024-10-27 02:00,110' >few.csv; tern edge score few.csv
 ! 2 readings, one in 3600 s; 0 left out that were not after the one before
-! tern: edge: 2 readings, one in 3600 s: at least 16 weeks are needed, an interval that divides an hour, and 1 to 1000 repetitions
+! tern: edge: 2 readings, one in 3600 s, are less than the 16 weeks that are needed
 ? 2
 
 $ tern edge score --nab nab few.csv
