@@ -8,9 +8,16 @@
 #include "cli/moment.h"
 #include "cli/providers.h"
 
+/* What nobody has published. */
+static void json_unknown(ti_buf *json, const char *key)
+{
+    ti_json_num(json, key, (double)NAN, 1); /* null */
+}
+
 static void json_source(ti_buf *json, const char *key, const ti_provider_source *s)
 {
     if (!s) {
+        json_unknown(json, key);
         return;
     }
     ti_json_open(json, key, '{');
@@ -24,6 +31,7 @@ static void json_source(ti_buf *json, const char *key, const ti_provider_source 
 static void json_figure(ti_buf *json, const char *key, const ti_provider_figure *f)
 {
     if (!f->source) {
+        json_unknown(json, key);
         return;
     }
     ti_json_open(json, key, '{');
@@ -61,7 +69,7 @@ static void json_zone(ti_buf *json, const ti_zone_now *z)
 static void json_prices(ti_buf *json, const ti_provider *p)
 {
     if (p->n_prices == 0) {
-        ti_json_num(json, "price", (double)NAN, 1); /* null: unknown */
+        json_unknown(json, "price");
         return;
     }
     ti_json_open(json, "price", '[');
@@ -143,6 +151,8 @@ static void json_hardware(ti_buf *json, const ti_provider_hardware *h, const ti_
     ti_json_uint(json, "streams", h->streams);
     if (h->known) {
         ti_json_uint(json, "energy_uj", h->energy_uj);
+    } else {
+        json_unknown(json, "energy_uj");
     }
     ti_json_str(json, "tier", ti_tier_name(ti_tier_of_hardware(h, r)));
     ti_json_strn(json, "covers", h->covers.data, h->covers.len);
