@@ -34,6 +34,19 @@ const plain = await openai.completions.create({ prompt: "Once upon a time", ...a
 assert.equal(plain.choices[0].text, text);
 const vectors = await openai.embeddings.create({ model: "tern-books", input: "a cat" });
 assert.equal(vectors.data[0].embedding.length, 2048);
+const line = { custom_id: "r0", method: "POST", url: "/v1/completions", body: { prompt: "Once upon a time", ...args } };
+const file = new File([JSON.stringify(line)], "requests.jsonl");
+const upload = await openai.files.create({ file, purpose: "batch" });
+let batch = await openai.batches.create({
+  input_file_id: upload.id, endpoint: "/v1/completions", completion_window: "24h" });
+while (["validating", "in_progress", "finalizing"].includes(batch.status)) {
+  await new Promise((done) => setTimeout(done, 100));
+  batch = await openai.batches.retrieve(batch.id);
+}
+assert.equal(batch.status, "completed");
+const output = JSON.parse(await (await openai.files.content(batch.output_file_id)).text());
+assert.equal(output.response.body.choices[0].text, text);
+assert.equal((await openai.files.delete(upload.id)).deleted, true);
 await assert.rejects(openai.chat.completions.create({ messages, ...args, model: "other" }), (e) => {
   assert.equal(e.status, 404);
   assert.equal(e.code, "model_not_found");

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A conversation by OpenAI's own client for Python.  usage: openai_client.py URL TOKEN"""
+import json
 import math
 import sys
+import time
 
 import openai
 
@@ -46,6 +48,33 @@ form = client.chat.completions.create(
                                 "required": ["yes"], "additionalProperties": False}}},
     **dict(args, max_tokens=60))
 assert '"yes"' in form.choices[0].message.content, form
+
+# Requests in a file.
+lines = [{"custom_id": f"r{i}", "method": "POST", "url": "/v1/chat/completions",
+          "body": {"messages": said[:1], **args, "n": n}} for i, n in enumerate([1, 17])]
+upload = client.files.create(file=("requests.jsonl", "\n".join(map(json.dumps, lines)).encode()), purpose="batch")
+assert upload.purpose == "batch" and upload.filename == "requests.jsonl" and upload.status == "processed", upload
+batch = client.batches.create(input_file_id=upload.id, endpoint="/v1/chat/completions",
+                              completion_window="24h", metadata={"why": "a test"})
+assert batch.status == "validating" and batch.metadata == {"why": "a test"}, batch
+while batch.status in ("validating", "in_progress", "finalizing"):
+    time.sleep(0.1)
+    batch = client.batches.retrieve(batch.id)
+assert batch.status == "completed" and batch.request_counts.failed == 1, batch
+done = [json.loads(x) for x in client.files.content(batch.output_file_id).text.splitlines()]
+assert done[0]["custom_id"] == "r0" and done[0]["response"]["body"]["choices"][0]["message"]["content"] == text, done
+errors = [json.loads(x) for x in client.files.content(batch.error_file_id).text.splitlines()]
+assert errors[0]["response"]["status_code"] == 400 and errors[0]["custom_id"] == "r1", errors
+assert [b.id for b in client.batches.list(limit=1)] == [batch.id]
+assert {f.id for f in client.files.list()} == {upload.id, batch.output_file_id, batch.error_file_id}
+assert client.files.delete(upload.id).deleted
+bad = client.files.create(file=("bad.jsonl", b"nothing"), purpose="batch")
+batch = client.batches.create(input_file_id=bad.id, endpoint="/v1/completions", completion_window="24h")
+while batch.status == "validating":
+    time.sleep(0.1)
+    batch = client.batches.retrieve(batch.id)
+assert batch.status == "failed" and batch.errors.data[0].line == 1, batch
+assert client.batches.cancel(batch.id).status == "failed"
 
 for wrong, error in [(dict(args, model="other"), openai.NotFoundError),
                      (dict(args, n=17), openai.BadRequestError),
