@@ -81,6 +81,9 @@ void ti_refuse_gone(ti_refusal *why);
 bool ti_api_enter_slow(ti_api *api, ti_ask_kind kind, ti_web_reply *reply);
 void ti_api_leave_slow(ti_api *api);
 
+/* How long the model stays open after this answer: as its request says, else as usual. */
+void ti_api_keep(ti_api *api, const ti_ask *ask);
+
 /* Sends a JSON text; a buffer that has failed is 500. */
 void ti_api_send(ti_web_reply *reply, ti_buf *json);
 

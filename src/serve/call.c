@@ -339,21 +339,27 @@ static bool make_parts(ti_call *c)
     return true;
 }
 
-/* Ollama: nothing to answer means that the model should be read. */
+/* Ollama: nothing to answer means that the model should be read, or with keep_alive 0 that it
+ * should go. */
 static void load_only(ti_call *c)
 {
+    bool unload = c->ask.gave_keep_alive && c->ask.keep_alive_s == 0;
     const tern_model *model;
     tern_err err = {0};
     ti_refusal why;
     ti_buf json = {0};
     char time[TI_TIME_TEXT];
-    tern_status status = ti_serve_acquire(c->api->opts.engine, &c->served.file, &model, &err);
+    ti_api_keep(c->api, &c->ask);
+    tern_status status =
+        unload ? TERN_OK : ti_serve_acquire(c->api->opts.engine, &c->served.file, &model, &err);
     if (status != TERN_OK) {
         ti_refusal_of(&why, status, &err);
         ti_api_refuse(c->api, c->kind, c->reply, &why);
         return;
     }
-    ti_serve_give_back(c->api->opts.engine);
+    if (!unload) {
+        ti_serve_give_back(c->api->opts.engine);
+    }
     ti_json_open(&json, NULL, '{');
     ti_json_str(&json, "model", c->served.id);
     ti_json_str(&json, "created_at", ti_time_text(time, (int64_t)c->started_unix_ms * 1000000));
@@ -366,7 +372,7 @@ static void load_only(ti_call *c)
         ti_json_str(&json, "response", "");
     }
     ti_json_bool(&json, "done", true);
-    ti_json_str(&json, "done_reason", "load");
+    ti_json_str(&json, "done_reason", unload ? "unload" : "load");
     ti_json_close(&json, '}');
     ti_api_send(c->reply, &json);
 }

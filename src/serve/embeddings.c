@@ -153,6 +153,7 @@ static tern_status answer(ti_api *api, ti_ask_kind kind, embedding *e, const ti_
     tern_status status = ti_serve_acquire(api->opts.engine, &served->file, &e->model, err);
     if (status == TERN_OK) {
         status = measured(e, &cost, &usage, err);
+        ti_api_keep(api, e->ask);
         ti_serve_give_back(api->opts.engine);
     }
     pthread_mutex_unlock(&api->embedding);

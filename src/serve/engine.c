@@ -49,6 +49,7 @@ static void unref(ti_serve_engine *e)
 static tern_status set_options(ti_serve_engine *e, const ti_serve_opts *opts, tern_err *err)
 {
     e->opts = *opts;
+    e->keep_ns = opts->unload_ns ? opts->unload_ns : TI_SERVE_FOREVER;
     ti_serve_opts *o = &e->opts;
     o->slots = o->slots ? o->slots : DEFAULT_SLOTS;
     o->queue = o->queue ? o->queue : DEFAULT_QUEUE;
@@ -399,9 +400,22 @@ void ti_serve_get_stats(ti_serve_engine *e, ti_serve_stats *out)
     out->queued = e->n_queued;
     out->n_ctx = e->n_ctx;
     out->unload_in_ns = UINT64_MAX;
-    if (e->model && e->opts.unload_ns > 0 && e->n_active == 0 && e->n_queued == 0) {
+    if (e->model && e->keep_ns != TI_SERVE_FOREVER && e->n_active == 0 && e->n_queued == 0) {
         uint64_t idle = ti_engine_now() - e->idle_since_ns;
-        out->unload_in_ns = idle < e->opts.unload_ns ? e->opts.unload_ns - idle : 0;
+        out->unload_in_ns = idle < e->keep_ns ? e->keep_ns - idle : 0;
+    }
+    pthread_mutex_unlock(&e->lock);
+}
+
+void ti_serve_keep(ti_serve_engine *e, uint64_t keep_ns)
+{
+    if (keep_ns == TI_SERVE_USUAL) {
+        keep_ns = e->opts.unload_ns ? e->opts.unload_ns : TI_SERVE_FOREVER;
+    }
+    pthread_mutex_lock(&e->lock);
+    if (e->keep_ns != keep_ns) {
+        e->keep_ns = keep_ns;
+        pthread_cond_signal(&e->wake);
     }
     pthread_mutex_unlock(&e->lock);
 }

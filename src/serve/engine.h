@@ -108,6 +108,12 @@ void ti_serve_give_back(ti_serve_engine *engine);
 tern_status ti_serve_acquire_open(ti_serve_engine *engine, const ti_file_state *file,
                                   const tern_model **out, tern_err *err);
 
+/* How long the model stays open after the last request, from now on: 0 = it is closed as soon
+ * as nobody uses it; TI_SERVE_FOREVER; TI_SERVE_USUAL = as the options said. */
+#define TI_SERVE_FOREVER UINT64_MAX
+#define TI_SERVE_USUAL (UINT64_MAX - 1)
+void ti_serve_keep(ti_serve_engine *engine, uint64_t keep_ns);
+
 /* --- a request ---------------------------------------------------------------------------- */
 
 typedef struct ti_serve_bias {

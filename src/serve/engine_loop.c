@@ -363,10 +363,10 @@ static void sleep_until(ti_serve_engine *e, uint64_t ns)
 /* Under the lock: when the model is to be closed; UINT64_MAX = not now. */
 static uint64_t unload_at(const ti_serve_engine *e)
 {
-    bool idle = e->model && e->opts.unload_ns > 0 && e->n_active == 0 && e->n_queued == 0 &&
-                e->users == 0 && !e->wanted && e->waiting == 0;
-    uint64_t at = e->idle_since_ns + e->opts.unload_ns;
-    return idle && at > e->idle_since_ns ? at : UINT64_MAX;
+    bool idle = e->model && e->keep_ns != TI_SERVE_FOREVER && e->n_active == 0 &&
+                e->n_queued == 0 && e->users == 0 && !e->wanted && e->waiting == 0;
+    uint64_t at;
+    return idle && !__builtin_add_overflow(e->idle_since_ns, e->keep_ns, &at) ? at : UINT64_MAX;
 }
 
 /* Sleeps until there is something to do.  *unload: a model whose time has come; it was taken

@@ -106,6 +106,7 @@ struct ti_serve_engine {
     tern_err load_error;
     uint32_t n_ctx;
     uint64_t idle_since_ns;
+    uint64_t keep_ns;             /* after that the model is closed; TI_SERVE_FOREVER */
     uint64_t done_ns, between_ns; /* the last DONE with somebody waiting; mean between two */
     ti_serve_stats stats;
     uint64_t energy_uj, energy_work; /* given to requests, and their weighted work */

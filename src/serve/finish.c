@@ -291,6 +291,15 @@ void ti_call_end(ti_call *c)
     ti_call_free(c);
 }
 
+void ti_api_keep(ti_api *api, const ti_ask *ask)
+{
+    const int64_t ns = 1000000000;
+    bool forever = ask->keep_alive_s < 0 || ask->keep_alive_s > INT64_MAX / ns;
+    ti_serve_keep(api->opts.engine, !ask->gave_keep_alive ? TI_SERVE_USUAL
+                                    : forever             ? TI_SERVE_FOREVER
+                                              : (uint64_t)ask->keep_alive_s * (uint64_t)ns);
+}
+
 void ti_call_finish(ti_call *c)
 {
     ti_serve_usage usage = {0};
@@ -324,5 +333,6 @@ void ti_call_finish(ti_call *c)
     }
     note(c, code, &usage, &cost);
     remember(c, code, &usage, &cost);
+    ti_api_keep(c->api, &c->ask);
     ti_call_end(c);
 }

@@ -222,6 +222,16 @@ c = post("/api/chat", {"messages": [{"role": "user", "content": "Once upon a tim
 check("chat", c["message"]["content"] == text, c)
 check("load", post("/api/generate", {"model": "tern-books"})["done_reason"] == "load")
 check("ps", get("/api/ps")["models"][0]["name"] == "tern-books")
+for kept in ({"prompt": "Once", "keep_alive": 0, "stream": False, "options": {"num_predict": 2}},
+             {"keep_alive": 0}):
+    post("/api/generate", {"keep_alive": -1})
+    check("kept for ever", get("/api/ps")["models"])
+    g = post("/api/generate", kept)
+    check("unloaded by name", "prompt" in kept or g["done_reason"] == "unload", g)
+    until = time.monotonic() + 20
+    while get("/api/ps")["models"] and time.monotonic() < until:
+        time.sleep(0.05)
+    check("keep_alive 0", not get("/api/ps")["models"], kept)
 check("embed", post("/api/embed", {"input": ["a cat"]})["embeddings"][0] == v[0])
 check("embeddings", post("/api/embeddings", {"prompt": "a cat"})["embedding"] == v[0])
 check("its errors", isinstance(post("/api/chat", {"messages": 3}, 400)["error"], str))

@@ -193,6 +193,37 @@ static void test_unload(void **state)
     ti_serve_close(e);
 }
 
+/* Who asks may say how long it stays open. */
+static void test_keep(void **state)
+{
+    (void)state;
+    const ti_serve_opts opts = {.path = tiny_model(10), .threads = 1, .unload_ns = 30000000};
+    ti_serve_engine *e = open_engine(&opts);
+    ti_serve_keep(e, TI_SERVE_FOREVER);
+    answer_one(e, 1);
+    nap(80);
+    assert_true(stats_of(e).loaded);
+    assert_true(stats_of(e).unload_in_ns == UINT64_MAX);
+    ti_serve_keep(e, UINT64_MAX / 2); /* as good as for ever: no sum runs over */
+    nap(20);
+    assert_true(stats_of(e).loaded);
+    ti_serve_keep(e, 0); /* at once: it is idle */
+    for (int i = 0; i < 1000 && stats_of(e).loaded; i++) {
+        nap(10);
+    }
+    assert_false(stats_of(e).loaded);
+    ti_serve_keep(e, UINT64_C(60000000000));
+    answer_one(e, 1);
+    nap(80);
+    assert_true(stats_of(e).loaded && stats_of(e).unload_in_ns > UINT64_C(50000000000));
+    ti_serve_keep(e, TI_SERVE_USUAL);
+    for (int i = 0; i < 1000 && stats_of(e).loaded; i++) {
+        nap(10);
+    }
+    assert_false(stats_of(e).loaded);
+    ti_serve_close(e);
+}
+
 /* Somebody asks for the model at the very moment of its unload: while what is kept is
  * forgotten, which is the engine's first step after its decision and without its lock. */
 static struct {
@@ -516,6 +547,7 @@ int main(void)
         cmocka_unit_test(test_shutdown),
         cmocka_unit_test(test_unload_while_asked),
         cmocka_unit_test(test_unload),
+        cmocka_unit_test(test_keep),
         cmocka_unit_test(test_idle),
         cmocka_unit_test(test_meant_file),
         cmocka_unit_test(test_replaced),
