@@ -208,18 +208,17 @@ static tern_status run_report(const void *values, const ti_operands *given, tern
     return run_list(values, given, true, err);
 }
 
-/* The keeper is told at once, whether a daemon is there or not: who finds that it ended knows
- * that its owner wanted it to. */
-static void end_keeper(const ti_job *job)
+/* True, and told, for a job that nobody can end from here. */
+static bool is_away(const ti_job_place *place, const ti_job *job)
 {
-    char host[TI_JOB_HOST_MAX + 1];
-    if (!ti_process_is_here(&job->keeper)) {
-        ti_warn("job %lld runs on %s: 'tern cancel' there ends it, 'tern cancel --lost' gives "
-                "it up",
-                (long long)job->id, ti_process_host(host, &job->keeper));
-    } else {
-        (void)ti_process_signal(&job->keeper, SIGTERM); /* gone: the next look sees that */
+    ti_job_away away;
+    if (!ti_job_away_look(&away, place->dir, job)) {
+        return false;
     }
+    ti_warn(
+        "job %lld runs on %s: 'tern cancel' there ends it, 'tern cancel --lost' gives it up",
+        (long long)job->id, away.host);
+    return true;
 }
 
 static tern_status cancel(ti_job_place *place, const char *text, tern_err *err)
@@ -230,9 +229,14 @@ static tern_status cancel(ti_job_place *place, const char *text, tern_err *err)
     TI_TRY(ti_job_id(&id, text, err));
     TI_TRY(ti_queue_cancel(place->queue, &job, id, err));
     if (job.via != TI_VIA_JOBD && !ti_job_is_over(job.state)) {
+        (void)is_away(place, &job);
         status = ti_via_cancel(place, &job, err);
     } else if (job.via == TI_VIA_JOBD && ti_job_is_active(job.state)) {
-        end_keeper(&job);
+        /* The keeper is told at once, whether a daemon is there or not: who finds that it ended
+         * knows that its owner wanted it to.  Gone: the next look sees that. */
+        if (!is_away(place, &job)) {
+            (void)ti_process_signal(&job.keeper, SIGTERM);
+        }
     } else if (job.state != TI_JOB_CANCELLED && ti_job_is_over(job.state)) {
         status = ti_fail(err, TERN_NO, "jobs", TI_NO_OFFSET, "job %lld is over: %s",
                          (long long)id, ti_job_state_name(job.state));

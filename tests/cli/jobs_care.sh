@@ -203,6 +203,12 @@ tern cancel --lost 7 2>/dev/null && fault "given up what is over"
 tern cancel --lost 8 || fault "not given up"
 is 8 interrupted || fault "job 8, which was given up, is $(field 8 state)"
 ls "${unit%/*}" | grep -q -- '-8[.]' && fault "the units of job 8 stay"
+tern submit --queue timed --via systemd --for 1s --by 1h -- true >/dev/null 2>&1 || fault "not submitted"
+cp queue/8/mark.1 timed/1/mark.1
+tern queue --queue timed >/dev/null # sees that it began
+tern cancel --queue timed 1 2>warning || fault "not cancelled: $(cat warning)"
+grep -q "job 1 runs on other: .*cancel --lost' gives it up" warning || fault "$(cat warning)"
+tern queue --queue timed | grep -q '^ *1  running ' || fault "judged: $(tern queue --queue timed --all)"
 # The same of the daemon's own, with what its keeper had written down; and not again.
 tern submit --queue away --no-daemon --restartable --for 1s --by 1h --shell 'sleep 2; exit 3' >/dev/null 2>&1
 tern jobd --queue away --once 2>>said
