@@ -360,7 +360,9 @@ static tern_status start(chat *c, tern_err *err)
     TI_TRY(ti_receipt_begin(&c->receipt, &c->args->receipt, &c->args->model, err));
     TI_TRY(ti_open_model(&c->model, &c->args->model, err));
     if (!tern_model_has_chat(c->model)) {
-        ti_hint("'tern run --raw' continues a text with it");
+        ti_hint(
+            "'tern run --raw' continues a text with it; 'tern pull' lists models that chat, "
+            "for -m");
         return ti_fail(err, TERN_UNSUPPORTED, "chat", TI_NO_OFFSET,
                        "the model has no chat template that tern knows");
     }

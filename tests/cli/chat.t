@@ -5,7 +5,7 @@ $ tern model synth tiny-llama -o tiny.gguf && set_key tiny.gguf chat.gguf tokeni
 
 $ tern chat -m tiny.gguf
 ! tern: chat: the model has no chat template that tern knows
-! hint: 'tern run --raw' continues a text with it
+! hint: 'tern run --raw' continues a text with it; 'tern pull' lists models that chat, for -m
 ? 4
 
 # One line, one answer; the answer to the first is that of `run`.
