@@ -3,7 +3,7 @@
 # usage: cmsis-nn.sh CHECKOUT OUT - instructions a multiply-accumulate of ARM's CMSIS-NN on the
 # network ad01: CHECKOUT is a checkout of github.com/ARM-software/CMSIS-NN, OUT a folder for what is
 # compiled.  arm_fully_connected_s8 is called layer by layer and counted as build.sh and run.sh
-# count the kernels of this project; with the compiler's -O2, as they are, and with -O3 and -Ofast.
+# count the kernels of this project; with the compiler's -O2, as they are, and with -O3.
 # Nothing of that library is in this project.
 set -eu
 checkout=$(cd "$1" && pwd)
@@ -22,7 +22,7 @@ END
 gcc="arm-none-eabi-gcc -mcpu=cortex-m4 -mthumb -std=c11 -fno-tree-loop-distribute-patterns
     -ffunction-sections -fdata-sections -isystem $out/none -isystem $checkout/Include
     -I$edge/core -I$port -I$bench"
-for level in O2 O3 Ofast; do
+for level in O2 O3; do
     for source in FullyConnectedFunctions/arm_fully_connected_s8 \
         NNSupportFunctions/arm_nn_vec_mat_mult_t_s8; do
         $gcc -$level -c "$checkout/Source/$source.c" -o "$out/${source##*/}.o"

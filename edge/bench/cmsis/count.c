@@ -4,8 +4,6 @@
  * ../cmsis-nn.sh, which compiles it with a checkout of that library.  Layers, inputs and the
  * way of counting are those of bench.c; weights are random int8, as that library takes them.
  */
-#include <string.h>
-
 #include "ad01.h"
 #include "arm_nnfunctions.h"
 #include "board.h"
