@@ -161,7 +161,7 @@ bool ti_batch_split(const char *rest, char id[TI_BATCH_ID + 1], const char **wha
 /* --- batch_run.c ----------------------------------------------------------------------------
  */
 
-/* The thread. */
-void *ti_batches_run(void *batches);
+/* The thread; `user` is the ti_batches. */
+void *ti_batches_run(void *user);
 
 #endif

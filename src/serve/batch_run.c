@@ -296,7 +296,7 @@ void *ti_batches_run(void *user)
             }
         }
         int64_t due = first ? due_s(first) : INT64_MAX, now = now_s();
-        if (due <= now) {
+        if (first && due <= now) {
             process(b, first);
         } else if (due == INT64_MAX) {
             pthread_cond_wait(&b->wake, &b->mutex);

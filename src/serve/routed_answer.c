@@ -131,7 +131,7 @@ static void on_end(void *user, const ti_errand_end *end)
 static void forget_attempt(ti_routed *r)
 {
     ti_buf *all[] = {&r->body, &r->early, &r->held, &r->usage};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         ti_buf_free(all[i]);
     }
     r->said = 0;
