@@ -146,7 +146,8 @@ tern_status ti_batches_open(ti_batches **out, ti_api *api, const char *dir, tern
     b->dir = strdup(dir);
     tern_status status = b->dir ? ti_batch_store_open(b, false, err)
                                 : ti_fail_nomem(err, "batch", strlen(dir), "a path");
-    if (status == TERN_UNAVAILABLE) { /* another server has them: this one answers without */
+    if (status != TERN_OK && status != TERN_NOMEM) { /* another server has them, or the disk is
+                                                        damaged: all else is answered */
         if (api->opts.port.warn) {
             api->opts.port.warn(api->opts.port.user, err);
         }

@@ -13,7 +13,8 @@
 enum { TI_BATCH_BODY_MAX = (32 << 20) + (1 << 16) }; /* a file, and what is around it */
 
 /* Opens what is in `dir`, which need not be there yet, and starts the thread.
- * Errors: TERN_IO, TERN_CORRUPT, TERN_NOMEM, TERN_UNAVAILABLE (no thread). */
+ * What cannot be opened is a warning of the port, and why requests for it are refused.
+ * Errors: TERN_NOMEM, TERN_UNAVAILABLE (no thread). */
 tern_status ti_batches_open(ti_batches **out, ti_api *api, const char *dir, tern_err *err);
 
 /* Begins nothing more, and lets go of what runs: before the engine ends.  NULL is allowed. */
