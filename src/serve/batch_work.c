@@ -352,7 +352,7 @@ bool ti_batch_work_open(ti_batch_work *w, ti_batches *b, ti_batch *batch, uint32
     *w = (ti_batch_work){.batches = b, .batch = batch, .output = -1, .failures = -1};
     atomic_init(&w->stop, false);
     bool good = read_input(w, line, why);
-    for (size_t i = 0; i < w->n && good; i++) {
+    for (size_t i = 0; good && w->lines && i < w->n; i++) {
         w->lines[i].work = w;
     }
     w->left = w->n;

@@ -60,6 +60,7 @@ typedef struct ti_tally_saved {
     int64_t co2_ug, low_ug, high_ug;
 } ti_tally_saved;
 
+/* Of all answers that were counted. */
 ti_tally_saved ti_tally_saved_of(const ti_tally *tally);
 
 /* What a page is told of routing.  Nothing is owned. */
