@@ -206,7 +206,7 @@ static tern_status read_results(ti_batch_work *w, FILE *f, uint32_t *count, off_
     while ((len = getline(&text, &cap, f)) > 0 && text[len - 1] == '\n') {
         size_t line = line_of(text, (size_t)len);
         *good += len;
-        if (line < w->n && w->lines[line].state == TI_LINE_OPEN) {
+        if (w->lines && line < w->n && w->lines[line].state == TI_LINE_OPEN) {
             w->lines[line].state = TI_LINE_DONE;
             w->left--;
             (*count)++;
