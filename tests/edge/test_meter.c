@@ -452,12 +452,12 @@ static void test_watch_bad_input(void)
     watch_refuses(0, -5, TERN_EDGE_OUT_OF_ORDER | TERN_EDGE_GAP | TERN_EDGE_NEGATIVE);
     /* One reading from the future is left out, two that agree are a clock that was set. */
     for (uint32_t i = 0; i < 4; i++) {
-        struct tern_edge_watch before = watch;
+        struct tern_edge_watch held = watch;
         watch_step(monday + 4000u * 86400u + 3600u * (i < 2 ? 0 : i), 400);
         if (i == 0 || i == 2) {
             CHECK(seen.status == (TERN_EDGE_OUT_OF_ORDER | TERN_EDGE_GAP));
-            before.doubt = watch.doubt;
-            CHECK(watch.doubt != 0 && edge_same(&before, &watch, sizeof watch));
+            held.doubt = watch.doubt;
+            CHECK(watch.doubt != 0 && edge_same(&held, &watch, sizeof watch));
         }
         if (i == 0) {
             watch_step(now, 400);
