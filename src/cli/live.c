@@ -65,7 +65,7 @@ void ti_live_begin(ti_live *live)
     if (!live || !live->on || !look(&rows, &columns)) {
         return;
     }
-    live->begun_ns = live->drawn_ns = ti_now_ns();
+    live->drawn_ns = 0;
     live->drawn = true;
     ti_print("\n\033[A"); /* out of the last line, where it is in that */
     place(live, rows);
@@ -125,17 +125,17 @@ void ti_live_step(ti_live *live, size_t n_tokens, uint64_t generate_ns)
     uint64_t now = ti_now_ns();
     unsigned rows, columns;
     ti_buf line = {0};
-    if (!live || !live->drawn || now - live->drawn_ns < redraw_ns || !look(&rows, &columns)) {
+    /* At once when there is a speed, so that short answers show it, too; then now and then. */
+    if (!live || !live->drawn || n_tokens < 2 || now - live->drawn_ns < redraw_ns ||
+        !look(&rows, &columns)) {
         return;
     }
     live->drawn_ns = now;
     if (rows != live->rows) {
         place(live, rows);
     }
-    ti_buf_addf(&line, "%zu tokens", n_tokens);
-    if (n_tokens > 1) {
-        ti_buf_addf(&line, SEPARATOR "%.1f tokens/s", ti_rate(n_tokens - 1, generate_ns));
-    }
+    ti_buf_addf(&line, "%zu tokens" SEPARATOR "%.1f tokens/s", n_tokens,
+                ti_rate(n_tokens - 1, generate_ns));
     if (live->energy) {
         add_joules(&line, live);
     }

@@ -19,7 +19,7 @@ typedef struct ti_live {
     ti_grams grams;    /* no row: no grams */
     ti_energy *energy; /* of this answer; NULL: no joules */
     unsigned rows;     /* of the terminal, when the line was placed */
-    uint64_t begun_ns, drawn_ns;
+    uint64_t drawn_ns; /* when last; 0: not yet */
 } ti_live;
 
 /* Looks at the terminal and, where it will do, for the grid: `zone` or NULL, the user's.  A

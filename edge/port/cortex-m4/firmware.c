@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A firmware for an STM32F405 (RM0090) and its relatives: lines "seconds,value" come in at
- * USART2 (PA3), "seconds status score threshold" go out (PA2), 115200 baud.  Replace the lines
- * by what your meter has; the detector is the three lines in answer().
+ * USART2 (PA3), "seconds status score threshold" go out (PA2), 115200 baud, after a line
+ * "# ready": what was sent before it is lost.  Replace the lines by what your meter has; the
+ * detector is the three lines in answer().
  */
 #include "board.h"
 #include "readings.h"
@@ -75,6 +76,7 @@ int main(void)
     if (!tern_edge_meter_init(&meter, &readings_config, NULL, NULL, NULL)) {
         return 70;
     }
+    board_write("# ready\n");
     for (;;) {
         const char c = serial_read();
         if (c != '\n') {
