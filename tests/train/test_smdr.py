@@ -224,6 +224,14 @@ class Files(unittest.TestCase):
         chart.line("two", [(1, 2), (10, 4)], dots=True, names=["p", "q"], bars=[0.1, 0.2])
         tree.fromstring(chart.svg())
 
+    def test_chart_shows_bars_and_labels(self):
+        chart = plot.Chart("t", "x", "y")
+        chart.line("", [(1, 2), (2, 3)], dots=True, bars=[None, 5])
+        low, high = chart._range(1, False)  # pylint: disable=protected-access
+        self.assertTrue(low < -2 and high > 8)
+        placed = plot.apart([("one", 0, 10), ("two", 5, 12), ("far", 300, 11)])
+        self.assertEqual(placed, [("one", 0, 10), ("far", 300, 11), ("two", 5, 23)])
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -36,6 +36,19 @@ def short(x):
     return f"{x:g}"
 
 
+def apart(labels):
+    """[(text, x, y)] from above to below, each moved down until it covers none before it."""
+    line, letter = 13, 7.2  # pixels, of the letters of STYLE
+    found = []
+    for text, x, y in sorted(labels, key=lambda label: label[2]):
+        for other, left, top in found:
+            if abs(y - top) < line and x < left + letter * len(other) and \
+                    left < x + letter * len(text):
+                y = top + line
+        found.append((text, x, y))
+    return found
+
+
 class Chart:
     """Lines and points over two axes, either of them logarithmic."""
 
@@ -51,6 +64,9 @@ class Chart:
 
     def _range(self, axis, log):
         values = [p[axis] for s in self.series for p in s[1]]
+        if axis == 1:
+            values += [p[1] + sign * bar for s in self.series
+                       for p, bar in zip(s[1], s[4] or []) if bar for sign in (-1, 1)]
         low, high = min(values), max(values)
         if log:
             return low / 1.15, high * 1.15
@@ -105,8 +121,8 @@ class Chart:
                 low, high = at_y(points[n][1] - bars[n]), at_y(points[n][1] + bars[n])
                 out.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{low:.1f}" y2="{high:.1f}" '
                            f'stroke="{colour}" stroke-width="1.4"/>')
-            if names:
-                out.append(f'<text x="{x + 7:.1f}" y="{y + 4:.1f}">{escape(names[n])}</text>')
+        for text, x, y in apart([(n, *spot) for n, spot in zip(names or [], spots)]):
+            out.append(f'<text x="{x + 7:.1f}" y="{y + 4:.1f}">{escape(text)}</text>')
         if name:
             y = TOP + 16 + 18 * i
             out.append(f'<rect x="{WIDTH - RIGHT - 170}" y="{y - 9}" width="14" height="4" '
