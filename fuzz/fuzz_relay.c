@@ -21,7 +21,7 @@ static bool take(void *user, ti_str data)
     static const ti_route_row nothing;
     static const ti_upstream nobody = {.name = "nobody"};
     const ti_route_candidate *candidate = &nobody.candidate;
-    const ti_relay_cost cost = {&nobody, candidate, &nothing, {1, 1, false}};
+    const ti_relay_cost cost = {&nobody, candidate, &nothing, {1, 1, false}, NULL};
     ti_arena arena = {0};
     ti_relay_piece piece, again;
     ti_buf out = {0};

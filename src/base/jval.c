@@ -449,6 +449,27 @@ bool ti_jval_none(const ti_jval *v)
     return !v || v->type == TI_JNULL;
 }
 
+ti_str ti_jval_text(const ti_jval *v, ti_str text)
+{
+    size_t end = (size_t)v->at, depth = 0;
+    bool quoted = false;
+    for (; end < text.len; end++) {
+        char c = text.data[end];
+        if (quoted) {
+            end += c == '\\';
+            quoted = c != '"';
+        } else if (c == '"') {
+            quoted = true;
+        } else if (c == '{' || c == '[') {
+            depth++;
+        } else if ((c == '}' || c == ']') && --depth == 0) {
+            end++;
+            break;
+        }
+    }
+    return (ti_str){text.data + v->at, end - (size_t)v->at};
+}
+
 bool ti_jval_uint(const ti_jval *v, uint64_t max, uint64_t *out)
 {
     if (!v || v->type != TI_JINT || v->u.integer < 0 || (uint64_t)v->u.integer > max) {

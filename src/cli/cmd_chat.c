@@ -4,12 +4,9 @@
  * Each turn writes the whole conversation as the template has it and feeds only what differs
  * from the tokens that the session already holds: that is right for every template, also for
  * one that renders old turns differently, and costs nothing when it does not. */
-#include <errno.h>
-#include <stdio.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/types.h>
-#include <unistd.h>
 
 #include "cli/answer.h"
 #include "cli/answer_form.h"
@@ -19,6 +16,7 @@
 #include "cli/live.h"
 #include "cli/out.h"
 #include "cli/receipts.h"
+#include "cli/typed.h"
 
 enum { DEFAULT_TOKENS = 1024 };
 
@@ -31,6 +29,7 @@ typedef struct chat_args {
     ti_answer_form_args form;
     ti_receipt_args receipt;
     const char *system, *load;
+    bool history;
 } chat_args;
 
 static const chat_args defaults = {.tokens = DEFAULT_TOKENS,
@@ -56,6 +55,10 @@ static const ti_opt opts[] = {
      .help = "continue a conversation that /save has written",
      .words = TI_WORDS_FILE,
      .offset = offsetof(chat_args, load)},
+    {.type = TI_OPT_FLAG,
+     .name = "history",
+     .help = "on a terminal, keep what is typed for the next conversations, for the owner only",
+     .offset = offsetof(chat_args, history)},
     {.type = TI_OPT_LIST,
      .name = "stop",
      .metavar = "TEXT",
@@ -89,7 +92,7 @@ typedef struct chat {
     tern_sampler_opts sampler; /* as of the first answer */
     uint32_t n_ctx;
     ti_live live;
-    bool interactive; /* a person types, and sees a prompt */
+    ti_typed typed;
     bool over;
 } chat;
 
@@ -227,13 +230,18 @@ static tern_status turn(chat *c, const char *line, tern_err *err)
 /* --- lines that begin with a slash ----------------------------------------------------------
  */
 
+/* For Tab; a file name follows those that end in a blank. */
+static const char *const words[] = {"/reset", "/save ", "/load ", "/quit", "/help", NULL};
+
 static const char slash_help[] = "/reset        start over\n"
                                  "/save FILE    write the conversation to a file\n"
                                  "/load FILE    continue a conversation from a file\n"
                                  "/quit         leave; so does Ctrl-D\n"
                                  "/help         this list\n"
                                  "A line that begins with two slashes is sent with one.\n"
-                                 "A line that ends in a backslash goes on in the next one.";
+                                 "A line that ends in a backslash goes on in the next one.\n"
+                                 "On a terminal: Up, Down and Ctrl-R find former messages;\n"
+                                 "Alt-Return begins a new line.";
 
 static tern_status reset(chat *c, tern_err *err)
 {
@@ -287,11 +295,13 @@ static tern_status handle(chat *c, char *line, tern_err *err)
     } else {
         status = turn(c, line[0] == '/' ? line + 1 : line, err);
     }
-    if (!c->interactive || status == TERN_NOMEM || status == TERN_INTERNAL) {
+    if (!c->typed.interactive || status == TERN_NOMEM || status == TERN_INTERNAL) {
         return status;
     }
-    if (ti_interrupted()) { /* it was meant for the answer */
-        ti_interrupt_clear();
+    if (ti_interrupted()) {
+        if (ti_interrupted() == SIGINT) { /* it was meant for the answer */
+            ti_interrupt_clear();
+        }
         return TERN_OK;
     }
     if (status != TERN_OK) {
@@ -300,54 +310,17 @@ static tern_status handle(chat *c, char *line, tern_err *err)
     return TERN_OK;
 }
 
-/* Appends a line to what was said; *more when it ends in a backslash and the next one belongs
- * to it. */
-static tern_status add_line(ti_buf *said, const char *line, bool *more, tern_err *err)
-{
-    size_t len = strcspn(line, "\r\n");
-    *more = len > 0 && line[len - 1] == '\\';
-    ti_buf_add(said, line, *more ? len - 1 : len);
-    if (*more) {
-        ti_buf_addc(said, '\n');
-    }
-    return said->failed ? ti_fail_nomem(err, "chat", said->len, "a message") : TERN_OK;
-}
-
 static tern_status talk(chat *c, tern_err *err)
 {
-    char *line = NULL;
-    size_t cap = 0;
-    ti_buf said = {0};
-    bool more = false;
-    tern_status status = TERN_OK;
-    while (status == TERN_OK && !c->over && !ti_interrupted()) {
-        if (c->interactive) {
-            fputs(more ? ". " : "> ", stderr);
-            fflush(stderr);
-        }
-        errno = 0;
-        if (getline(&line, &cap, stdin) < 0) {
-            if (ferror(stdin) && errno != EINTR) {
-                status = ti_fail_errno(err, errno, "chat", "cannot read standard input");
-            }
-            if (c->interactive) {
-                fputc('\n', stderr);
-            } else if (status == TERN_OK && said.len > 0) {
-                status = handle(c, said.data, err); /* it ended in a backslash */
-            }
+    while (!c->over && !ti_interrupted()) {
+        char *message;
+        TI_TRY(ti_typed_next(&c->typed, &message, err));
+        if (!message) {
             break;
         }
-        status = add_line(&said, line, &more, err);
-        if (status == TERN_OK && !more && said.len > 0) {
-            status = handle(c, said.data, err);
-        }
-        if (!more) {
-            ti_buf_free(&said);
-        }
+        TI_TRY(handle(c, message, err));
     }
-    ti_buf_free(&said);
-    free(line);
-    return status;
+    return TERN_OK;
 }
 
 static tern_status start(chat *c, tern_err *err)
@@ -370,12 +343,13 @@ static tern_status start(chat *c, tern_err *err)
                            &c->args->sampler, err));
     c->sampler = *tern_session_sampler(c->session);
     c->n_ctx = ti_context_of(c->model, &c->args->session);
+    TI_TRY(ti_typed_open(&c->typed, words, c->args->history, err));
     ti_live_open(&c->live, c->args->receipt.zone);
     TI_TRY(reset(c, err));
     if (c->args->load) {
         TI_TRY(ti_conversation_load(&c->talk, c->args->load, err));
     }
-    if (c->interactive) {
+    if (c->typed.interactive) {
         tern_model_desc desc;
         tern_model_describe(c->model, &desc);
         ti_note("%s; /help lists commands, Ctrl-D ends", *desc.name ? desc.name : "tern");
@@ -386,12 +360,13 @@ static tern_status start(chat *c, tern_err *err)
 static tern_status run(const void *values, const ti_operands *given, tern_err *err)
 {
     (void)given;
-    chat c = {.args = values, .interactive = isatty(STDIN_FILENO) == 1};
+    chat c = {.args = values};
     ti_interrupt_catch();
     tern_status status = start(&c, err);
     if (status == TERN_OK) {
         status = talk(&c, err);
     }
+    ti_typed_close(&c.typed);
     ti_live_close(&c.live);
     ti_receipt_end(&c.receipt);
     ti_conversation_free(&c.talk);
@@ -410,6 +385,9 @@ const ti_command ti_cmd_chat = {
         "A line that ends in a backslash goes on in the next one.  "
         "Lines that begin with a slash are commands: /reset, /save FILE, /load FILE, /quit, "
         "/help.  Ctrl-C ends an answer, or the program when none is being given.\n\n"
+        "On a terminal lines are edited: the arrow keys and Ctrl-R bring back what was said, "
+        "Alt-Return begins a new line, and what is pasted stays together.  It is kept for the "
+        "next conversations with --history only.\n\n"
         "On a terminal the last line shows tokens a second while an answer is given, and the "
         "joules that it has added so far, with how these are known; grams too where the grid "
         "is known.  --quiet leaves it away, --no-receipt the joules.\n\n"

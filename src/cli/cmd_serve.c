@@ -177,8 +177,11 @@ typedef struct server {
 /* What stops the web server stops the engine too: what runs gets as long as its client. */
 static bool ended(void *user)
 {
-    (void)user;
-    return ti_interrupted() != 0;
+    bool is = ti_interrupted() != 0;
+    if (is) {
+        ti_api_hurry(user);
+    }
+    return is;
 }
 
 /* Answers without joules are still answers. */

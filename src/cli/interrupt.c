@@ -4,12 +4,14 @@
 #include <string.h>
 
 #include "cli/out.h"
+#include "cli/terminal.h"
 
 static volatile sig_atomic_t arrived;
 
 static void on_signal(int number)
 {
     if (arrived) {
+        ti_terminal_undo();
         signal(number, SIG_DFL);
         raise(number);
     }

@@ -10,6 +10,7 @@
 #include "carbon/units.h"
 #include "cli/answer.h"
 #include "cli/out.h"
+#include "cli/terminal.h"
 
 #define SEPARATOR " \xc2\xb7 "
 #define PLUS_MINUS "\xc2\xb1"
@@ -52,9 +53,13 @@ void ti_live_close(ti_live *live)
     live->on = false;
 }
 
-/* Keeps the last line out of what scrolls; the cursor stays where it is. */
-static void place(ti_live *live, unsigned rows)
+/* Keeps the last line out of what scrolls; the cursor stays where it is, or comes out of that
+ * line where the beginning of one is certain. */
+static void place(ti_live *live, unsigned rows, bool at_beginning)
 {
+    ti_print(at_beginning ? "\n\033[A" : "");
+    snprintf(live->undo, sizeof live->undo, SAVE "\033[r\033[%u;1H" CLEAR RESTORE, rows);
+    ti_terminal_hold(live->undo, NULL);
     ti_printf(SAVE "\033[1;%ur" RESTORE, rows - 1);
     live->rows = rows;
 }
@@ -67,16 +72,16 @@ void ti_live_begin(ti_live *live)
     }
     live->drawn_ns = 0;
     live->drawn = true;
-    ti_print("\n\033[A"); /* out of the last line, where it is in that */
-    place(live, rows);
+    place(live, rows, true);
     (void)fflush(stdout);
 }
 
 void ti_live_end(ti_live *live)
 {
     if (live && live->drawn) {
-        ti_printf(SAVE "\033[r\033[%u;1H" CLEAR RESTORE, live->rows);
+        ti_print(live->undo);
         (void)fflush(stdout);
+        ti_terminal_release();
         live->drawn = false;
     }
 }
@@ -131,8 +136,9 @@ void ti_live_step(ti_live *live, size_t n_tokens, uint64_t generate_ns)
         return;
     }
     live->drawn_ns = now;
-    if (rows != live->rows) {
-        place(live, rows);
+    bool resumed = ti_terminal_resumed(); /* the shell has left it at the beginning of a line */
+    if (resumed || rows != live->rows) {
+        place(live, rows, resumed);
     }
     ti_buf_addf(&line, "%zu tokens" SEPARATOR "%.1f tokens/s", n_tokens,
                 ti_rate(n_tokens - 1, generate_ns));

@@ -19,6 +19,7 @@ typedef struct ti_live {
     ti_grams grams;    /* no row: no grams */
     ti_energy *energy; /* of this answer; NULL: no joules */
     unsigned rows;     /* of the terminal, when the line was placed */
+    char undo[48];     /* what gives the line back to the terminal */
     uint64_t drawn_ns; /* when last; 0: not yet */
 } ti_live;
 
@@ -32,7 +33,8 @@ void ti_live_begin(ti_live *live);
 /* It has so many tokens; the first took until now and `generate_ns` the others. */
 void ti_live_step(ti_live *live, size_t n_tokens, uint64_t generate_ns);
 
-/* It has ended: the terminal is as before. */
+/* It has ended: the terminal is as before; so it is when a signal ends or stops the program
+ * before (cli/terminal.h). */
 void ti_live_end(ti_live *live);
 
 /* Frees. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/machine.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,13 +84,27 @@ static void read_memory(ti_machine *m)
     }
 }
 
+static char cpu[sizeof((ti_machine *)NULL)->cpu];
+
+static void read_cpu(void)
+{
+    if (!find_line(cpu, sizeof cpu, "/proc/cpuinfo", "model name")) {
+        (void)find_line(cpu, sizeof cpu, "/proc/cpuinfo", "Model");
+    }
+}
+
+const char *ti_machine_cpu(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, read_cpu);
+    return cpu;
+}
+
 void ti_machine_look(ti_machine *out)
 {
     struct utsname name;
     *out = (ti_machine){0};
-    if (!find_line(out->cpu, sizeof out->cpu, "/proc/cpuinfo", "model name")) {
-        (void)find_line(out->cpu, sizeof out->cpu, "/proc/cpuinfo", "Model");
-    }
+    snprintf(out->cpu, sizeof out->cpu, "%s", ti_machine_cpu());
     if (uname(&name) == 0) {
         snprintf(out->system, sizeof out->system, "%.40s %.60s %.40s", name.sysname,
                  name.release, name.machine);

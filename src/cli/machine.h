@@ -18,6 +18,9 @@ typedef struct ti_machine {
 /* Fills *out.  Costs a few file reads. */
 void ti_machine_look(ti_machine *out);
 
+/* Name of the processor as above, read once: a process stays on its machine.  Any thread. */
+const char *ti_machine_cpu(void);
+
 /* Largest resident memory of this process so far, in bytes. */
 uint64_t ti_peak_memory(void);
 

@@ -81,10 +81,8 @@ static void set_engine(ti_receipt *r, const ti_receipt_facts *f)
 static void set_machine(ti_receipt *r, const ti_receipt_facts *f, const tern_model_desc *desc)
 {
     struct utsname system;
-    ti_machine machine;
-    ti_machine_look(&machine);
     SET(r->machine.arch, uname(&system) == 0 ? system.machine : "");
-    SET(r->machine.cpu, machine.cpu);
+    SET(r->machine.cpu, ti_machine_cpu());
     SET(r->machine.kernel, desc->kernel);
     r->machine.threads = f->model_args->threads ? f->model_args->threads : ti_cpu_count();
 }

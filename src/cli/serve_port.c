@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "cli/moment.h"
 #include "cli/out.h"
 #include "cli/receipt_files.h"
 #include "cli/serve_log.h"
@@ -184,15 +185,24 @@ static tern_status port_outlook(void *user, ti_buf *json, tern_err *err)
     return status;
 }
 
-static tern_status port_defer(void *user, int64_t *start_s, char *why, size_t size, uint64_t id,
-                              int64_t deadline_s, uint64_t work_s, tern_err *err)
+static tern_status port_defer(void *user, int64_t *start_s, char *why, size_t size,
+                              const char *zone, uint64_t id, int64_t deadline_s,
+                              uint64_t work_s, tern_err *err)
 {
     ti_serve_port *p = user;
     pthread_mutex_lock(&p->looking);
-    tern_status status =
-        ti_serve_defer(start_s, why, size, p->receipt_args->zone, id, deadline_s, work_s, err);
+    tern_status status = ti_serve_defer(start_s, why, size, zone ? zone : p->receipt_args->zone,
+                                        id, deadline_s, work_s, err);
     pthread_mutex_unlock(&p->looking);
     return status;
+}
+
+static tern_status port_moment(void *user, int64_t *time_s, const char *text, int64_t now_s,
+                               tern_err *err)
+{
+    const ti_moment_ask ask = {.what = "deadline", .now_s = now_s, .after_s = now_s};
+    (void)user;
+    return ti_moment_parse(time_s, text, &ask, err);
 }
 
 /* --- receipts -------------------------------------------------------------------------------
@@ -415,6 +425,7 @@ ti_api_port ti_serve_port_functions(ti_serve_port *p, bool log)
                          .receipt_key = port_receipt_key,
                          .outlook = port_outlook,
                          .defer = port_defer,
+                         .moment = port_moment,
                          .log_name = p->log_name,
                          .log_file = port_log_file,
                          .note = log ? port_note : NULL,

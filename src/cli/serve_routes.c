@@ -7,9 +7,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/deaf.h"
 #include "cli/grams.h"
 #include "cli/models.h"
-#include "cli/moment.h"
 #include "cli/out.h"
 #include "cli/places.h"
 #include "cli/shipped.h"
@@ -81,21 +81,13 @@ static void port_grids(void *user, ti_route_grid *out, size_t n)
     pthread_mutex_unlock(&s->mutex);
 }
 
-/* --- keys and moments -----------------------------------------------------------------------
+/* --- keys -----------------------------------------------------------------------------------
  */
 
 static const char *port_key(void *user, const char *name)
 {
     const ti_serve_routes *s = user;
     return ti_keys_get(s->keys, name);
-}
-
-static tern_status port_moment(void *user, int64_t *time_s, const char *text, int64_t now_s,
-                               tern_err *err)
-{
-    const ti_moment_ask ask = {.what = "deadline", .now_s = now_s, .after_s = now_s};
-    (void)user;
-    return ti_moment_parse(time_s, text, &ask, err);
 }
 
 /* --- beginning and end ----------------------------------------------------------------------
@@ -157,17 +149,6 @@ static tern_status place_budget(ti_serve_routes *s, tern_err *err)
     return ti_place_path(&s->budget_path, TI_PLACE_DATA, "budget.json", err);
 }
 
-/* Signals are for the thread of the web server: this one is deaf to them. */
-static bool start_deaf(pthread_t *thread, void *(*run)(void *), void *user)
-{
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before); /* the thread inherits it */
-    bool good = pthread_create(thread, NULL, run, user) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return good;
-}
-
 static tern_status start(ti_serve_routes *s, tern_err *err)
 {
     if (pthread_mutex_init(&s->mutex, NULL) != 0 || pthread_cond_init(&s->wake, NULL) != 0) {
@@ -175,7 +156,7 @@ static tern_status start(ti_serve_routes *s, tern_err *err)
     }
     s->has_locks = true;
     TI_TRY(ask_grids(s, err));
-    s->has_thread = start_deaf(&s->thread, keep_asking, s);
+    s->has_thread = ti_start_deaf(&s->thread, keep_asking, s) == 0;
     return s->has_thread ? TERN_OK
                          : ti_fail(err, TERN_UNAVAILABLE, "routing", TI_NO_OFFSET,
                                    "a thread cannot be started");
@@ -195,7 +176,7 @@ tern_status ti_serve_routes_open(ti_serve_routes *s, const ti_serve_routes_args 
                                  .thin = &s->thin,
                                  .served = s->served,
                                  .budget_path = s->budget_path,
-                                 .port = {s, port_key, port_grids, port_moment}};
+                                 .port = {s, port_key, port_grids}};
     return ti_router_open(&s->router, &opts, err);
 }
 

@@ -12,6 +12,7 @@
 #include "cli/call.h"
 #include "cli/out.h"
 #include "cli/systemd.h"
+#include "jobs/batch.h"
 
 static const char unit_name[] = "tern-serve";
 
@@ -47,22 +48,6 @@ static tern_status check(const char *word, tern_err *err)
     return TERN_OK;
 }
 
-/* In quotes.  % stands for other things everywhere, $ in a command only.  Source:
- * systemd.syntax(7), systemd.service(5). */
-static void add_word(ti_buf *out, const char *word, bool command)
-{
-    ti_buf_addc(out, '"');
-    for (const char *c = word; *c; c++) {
-        if (*c == '%' || (*c == '$' && command)) {
-            ti_buf_addc(out, *c);
-        } else if (*c == '"' || *c == '\\') {
-            ti_buf_addc(out, '\\');
-        }
-        ti_buf_addc(out, *c);
-    }
-    ti_buf_addc(out, '"');
-}
-
 /* The words that this program was called with, each ended by a NUL, but --install. */
 static tern_status add_command(ti_buf *unit, const char *words, size_t len, tern_err *err)
 {
@@ -71,12 +56,12 @@ static tern_status add_command(ti_buf *unit, const char *words, size_t len, tern
     TI_TRY(ti_own_path(tern, sizeof tern, err));
     TI_TRY(check(tern, err));
     ti_buf_adds(unit, "ExecStart=");
-    add_word(unit, tern, true);
+    ti_systemd_word(unit, tern, true);
     for (const char *w = words; w < words + len; w += strlen(w) + 1) {
         if (n++ > 0 && strcmp(w, "--install") != 0) {
             TI_TRY(check(w, err));
             ti_buf_addc(unit, ' ');
-            add_word(unit, w, true);
+            ti_systemd_word(unit, w, true);
         }
     }
     ti_buf_addc(unit, '\n');
@@ -94,7 +79,7 @@ static tern_status add_settings(ti_buf *unit, tern_err *err)
         TI_TRY(check(value, err));
         ti_buf_addf(&word, "%s=%s", settings[i], value);
         ti_buf_adds(unit, "Environment=");
-        add_word(unit, word.data ? word.data : "", false);
+        ti_systemd_word(unit, word.data ? word.data : "", false);
         ti_buf_addc(unit, '\n');
         unit->failed |= word.failed;
         ti_buf_free(&word);

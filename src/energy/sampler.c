@@ -3,11 +3,11 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "base/deaf.h"
 #include "energy/units.h"
 
 static const uint64_t ns_per_s = 1000000000;
@@ -140,11 +140,7 @@ static void *run(void *ctx)
 tern_status ti_meter_sampler_start(ti_meter_sampler *sampler, tern_err *err)
 {
     TI_ASSERT(!sampler->started);
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before); /* the thread inherits it */
-    int e = pthread_create(&sampler->thread, NULL, run, sampler);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    int e = ti_start_deaf(&sampler->thread, run, sampler);
     if (e != 0) {
         return ti_fail_errno(err, e, "sampler", "cannot start a thread");
     }

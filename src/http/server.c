@@ -3,13 +3,13 @@
 #include "http/server.h"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/deaf.h"
 #include "base/mem.h"
 #include "http/parts.h"
 
@@ -57,17 +57,14 @@ static void *work(void *user)
 
 static tern_status start_workers(ti_web *web, tern_err *err)
 {
-    sigset_t all, before;
     tern_status status = TERN_OK;
     unsigned n = web->opts.threads;
     web->workers = ti_calloc(n, sizeof *web->workers);
     if (!web->workers) {
         return ti_fail_nomem(err, "http", n * sizeof *web->workers, "threads");
     }
-    sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
     while (web->n_workers < n && status == TERN_OK) {
-        int e = pthread_create(&web->workers[web->n_workers], NULL, work, web);
+        int e = ti_start_deaf(&web->workers[web->n_workers], work, web);
         if (e == 0) {
             web->n_workers++;
         } else {
@@ -75,7 +72,6 @@ static tern_status start_workers(ti_web *web, tern_err *err)
                              "cannot start thread %u of %u", web->n_workers + 1, n);
         }
     }
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     return status;
 }
 

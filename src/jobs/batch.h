@@ -20,6 +20,11 @@ typedef struct ti_batch_keeper {
 /* The .service file.  Errors: TERN_USAGE (a path with a newline), TERN_NOMEM. */
 tern_status ti_systemd_service(ti_buf *out, const ti_batch_keeper *keeper, tern_err *err);
 
+/* A word of a unit, in quotes: quotes and backslashes stand for themselves only when escaped, %
+ * for other things everywhere, $ in a command (ExecStart=) only.  It must have no newline.
+ * Source: systemd.syntax(7), systemd.service(5). */
+void ti_systemd_word(ti_buf *out, const char *word, bool command);
+
 /* The .service file of the daemon of the queue k->dir; `options` as " --parallel 2".
  * Errors: as above. */
 tern_status ti_systemd_daemon(ti_buf *out, const ti_batch_keeper *k, const char *options,

@@ -14,13 +14,11 @@ static tern_status ended(const ti_buf *out, tern_err *err)
 /* --- systemd --------------------------------------------------------------------------------
  */
 
-/* A word of ExecStart=: % and $ stand for other things, quotes and backslashes for themselves
- * only when escaped. */
-static void add_systemd_word(ti_buf *out, const char *word)
+void ti_systemd_word(ti_buf *out, const char *word, bool command)
 {
     ti_buf_addc(out, '"');
     for (const char *c = word; *c; c++) {
-        if (*c == '%' || *c == '$') {
+        if (*c == '%' || (*c == '$' && command)) {
             ti_buf_addc(out, *c);
         } else if (*c == '"' || *c == '\\') {
             ti_buf_addc(out, '\\');
@@ -54,9 +52,9 @@ tern_status ti_systemd_daemon(ti_buf *out, const ti_batch_keeper *k, const char 
                      "Restart=on-failure\n"
                      "RestartSec=10\n"
                      "ExecStart=");
-    add_systemd_word(out, k->tern);
+    ti_systemd_word(out, k->tern, true);
     ti_buf_addf(out, " jobd --foreground%s --queue ", options);
-    add_systemd_word(out, k->dir);
+    ti_systemd_word(out, k->dir, true);
     ti_buf_adds(out, "\n"
                      "\n"
                      "[Install]\n"
@@ -77,9 +75,9 @@ tern_status ti_systemd_service(ti_buf *out, const ti_batch_keeper *k, tern_err *
                 "KillMode=mixed\n" /* the keeper ends its command itself */
                 "ExecStart=",
                 (long long)k->id, (long long)k->id);
-    add_systemd_word(out, k->tern);
+    ti_systemd_word(out, k->tern, true);
     ti_buf_addf(out, " jobd --keep %lld --attempt 1 --queue ", (long long)k->id);
-    add_systemd_word(out, k->dir);
+    ti_systemd_word(out, k->dir, true);
     ti_buf_addc(out, '\n');
     return ended(out, err);
 }

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "serve/api.h"
 
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/deaf.h"
 #include "base/rng.h"
 #include "base/sha256.h"
 #include "serve/api_parts.h"
 #include "serve/batch.h"
+#include "serve/deferred.h"
 
 const char ti_json_type[] = "application/json";
 
@@ -263,17 +264,6 @@ static void *finish_all(void *user)
     return NULL;
 }
 
-/* Signals are for the thread of the web server: this one is deaf to them. */
-static bool start_deaf(pthread_t *thread, void *(*run)(void *), void *user)
-{
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before); /* the thread inherits it */
-    bool good = pthread_create(thread, NULL, run, user) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return good;
-}
-
 static bool make_locks(ti_api *api)
 {
     if (pthread_mutex_init(&api->mutex, NULL) != 0) {
@@ -314,26 +304,33 @@ tern_status ti_api_open(ti_api **out, const ti_api_opts *opts, tern_err *err)
         free(api);
         return ti_fail_nomem(err, "serve", sizeof *api, "locks");
     }
-    if (!start_deaf(&api->finisher, finish_all, api)) {
+    if (ti_start_deaf(&api->finisher, finish_all, api) != 0) {
         free_locks(api);
         free(api);
         return ti_fail(err, TERN_UNAVAILABLE, "serve", TI_NO_OFFSET,
                        "a thread cannot be started");
     }
-    if (opts->batches) {
-        tern_status status = ti_batches_open(&api->batches, api, opts->batches, err);
-        if (status != TERN_OK) {
-            ti_api_close(api);
-            return status;
-        }
+    tern_status status = ti_deferred_open(&api->deferred, api, err);
+    if (status == TERN_OK && opts->batches) {
+        status = ti_batches_open(&api->batches, api, opts->batches, err);
+    }
+    if (status != TERN_OK) {
+        ti_api_close(api);
+        return status;
     }
     *out = api;
     return TERN_OK;
 }
 
+void ti_api_hurry(ti_api *api)
+{
+    ti_deferred_hurry(api->deferred);
+}
+
 void ti_api_stop(ti_api *api)
 {
     if (api) {
+        ti_deferred_stop(api->deferred);
         ti_batches_stop(api->batches);
     }
 }
@@ -343,11 +340,13 @@ void ti_api_close(ti_api *api)
     if (!api) {
         return;
     }
+    ti_deferred_stop(api->deferred);
     pthread_mutex_lock(&api->mutex);
     api->closing = true;
     pthread_cond_signal(&api->wake);
     pthread_mutex_unlock(&api->mutex);
     pthread_join(api->finisher, NULL);
+    ti_deferred_close(api->deferred);
     ti_batches_close(api->batches);
     free_locks(api);
     free(api);

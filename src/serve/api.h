@@ -6,8 +6,9 @@
  *     ti_api_open(&api, &opts, err);
  *     web = {.routes = ti_api_routes, .user = api, .admit = ti_api_admit,
  *            .error = ti_api_error, ...}          and serve
- *     ti_api_stop(api), ti_serve_end(engine), ti_api_close(api), ti_serve_close(engine), in
- * this order (with a router: its stop before, its close after these)
+ *     ti_api_hurry(api) as the web server stops; then ti_api_stop(api), ti_serve_end(engine),
+ * ti_api_close(api), ti_serve_close(engine), in this order (with a router: its stop before, its
+ * close after these)
  *
  * THREADS.  Handlers run in the threads of the web server; text is sent by the engine's; what
  * comes at the end of an answer (receipt, grams, the last bytes) is done by a thread of its
@@ -62,10 +63,15 @@ typedef struct ti_api_port {
      * Errors: TERN_NO, TERN_UNAVAILABLE, with the reason.  May wait for a network. */
     tern_status (*outlook)(void *user, ti_buf *json, tern_err *err);
     /* When work that may wait should begin: so many seconds of it, to be done by the deadline.
-     * `id` spreads many over equally good hours; `why` is a line.  NULL = at once.  May wait
-     * for a network.  Errors: TERN_NO (no grid is known), TERN_UNAVAILABLE. */
-    tern_status (*defer)(void *user, int64_t *start_s, char *why, size_t size, uint64_t id,
-                         int64_t deadline_s, uint64_t work_s, tern_err *err);
+     * `zone` is of the grid, NULL this machine's; `id` spreads many over equally good hours;
+     * `why` is a line.  NULL = at once.  May wait for a network.
+     * Errors: TERN_NO (no grid is known), TERN_UNAVAILABLE. */
+    tern_status (*defer)(void *user, int64_t *start_s, char *why, size_t size, const char *zone,
+                         uint64_t id, int64_t deadline_s, uint64_t work_s, tern_err *err);
+    /* "8h", "tomorrow 9:00": when that is.  NULL = deadlines are refused.
+     * Errors: TERN_USAGE, TERN_LIMIT. */
+    tern_status (*moment)(void *user, int64_t *time_s, const char *text, int64_t now_s,
+                          tern_err *err);
     const char *log_name; /* origin of the log of receipts that is shown; NULL = none */
     /* Appends a file of that log: "checkpoint", "tile/...", "vkey"; or "find/ID", a line with
      * the index of the entry that is this receipt, or "none".  Errors: TERN_NO when there is
@@ -91,6 +97,10 @@ typedef struct ti_api_opts {
 
 /* Errors: TERN_NOMEM, TERN_UNAVAILABLE (no thread), those of ti_batches_open(). */
 tern_status ti_api_open(ti_api **out, const ti_api_opts *opts, tern_err *err);
+
+/* Clients that wait for a cleaner hour are told that there is none: before the web server ends.
+ * Does not wait; may be called again. */
+void ti_api_hurry(ti_api *api);
 
 /* Nothing is begun any more that no client waits for: before the engine ends.  NULL is allowed.
  */

@@ -13,6 +13,7 @@
 typedef struct ti_call ti_call;
 typedef struct ti_routed ti_routed;
 typedef struct ti_batches ti_batches;
+typedef struct ti_deferred ti_deferred;
 
 struct ti_api {
     ti_api_opts opts;
@@ -25,7 +26,8 @@ struct ti_api {
     ti_metrics_all metrics;
     ti_recent recent;
     uint64_t started_unix_ms;
-    ti_batches *batches;       /* NULL: there are none */
+    ti_batches *batches; /* NULL: there are none */
+    ti_deferred *deferred;
     pthread_mutex_t embedding; /* one at a time: each takes all CPUs */
     unsigned slow; /* handlers that compute or wait for the model in a thread of the web */
     uint64_t ids;  /* random start, counted up: names and seeds of calls */
@@ -44,6 +46,10 @@ void ti_routed_start(ti_api *api, const ti_web_request *request, ti_web_reply *r
 /* The finisher's work on a call that is routed: true when it has gone on or was ended, false
  * when this machine has answered it, and ti_call_finish() does the rest. */
 bool ti_routed_finish(ti_call *call);
+
+/* What is to become of a call that has waited. */
+typedef enum ti_resume { TI_RESUME_START = 0, TI_RESUME_GONE, TI_RESUME_STOP } ti_resume;
+void ti_routed_resume(ti_call *call, ti_resume how);
 
 /* What this machine's answer took. */
 void ti_routed_account(ti_call *call, const ti_cost *cost);
@@ -168,6 +174,7 @@ struct ti_call {
     ti_buf piece;              /* scratch of the engine's thread */
     ti_routed *routed;         /* NULL: it is not */
     const char *route;         /* the value of x-tern-route; NULL: it has none */
+    ti_put_off put_off;
 };
 
 /* An empty one with its name.  NULL when there is no memory. */

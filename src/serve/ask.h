@@ -109,6 +109,8 @@ typedef struct ti_ask {
 
     int64_t keep_alive_s; /* Ollama; -1 = for ever */
     bool gave_keep_alive;
+
+    const char *deadline; /* "tern": {"deadline": ...}; NULL = it should not wait */
 } ti_ask;
 
 /* Which request a body is of. */

@@ -88,25 +88,21 @@ bool ti_read_seed(ti_reading *r, const ti_jval *object)
 
 bool ti_text_of(ti_reading *r, const ti_jval *v, ti_str *out)
 {
-    size_t at = (size_t)v->at, depth = 0;
-    bool quoted = false;
-    for (; at < r->len; at++) {
-        char c = r->text[at];
-        if (quoted) {
-            at += c == '\\';
-            quoted = c != '"';
-        } else if (c == '"') {
-            quoted = true;
-        } else if (c == '{' || c == '[') {
-            depth++;
-        } else if ((c == '}' || c == ']') && --depth == 0) {
-            at++;
-            break;
-        }
-    }
-    out->len = at - (size_t)v->at;
-    out->data = ti_copy_text(r, (ti_str){r->text + v->at, out->len});
+    ti_str text = ti_jval_text(v, (ti_str){r->text, r->len});
+    *out = (ti_str){ti_copy_text(r, text), text.len};
     return out->data != NULL;
+}
+
+bool ti_read_deadline(ti_reading *r)
+{
+    const ti_jval *tern = ti_jval_get(r->root, "tern");
+    if (ti_jval_none(tern)) {
+        return true;
+    }
+    if (tern->type != TI_JOBJECT) {
+        return ti_refuse(r->why, "tern", "invalid_type", "'tern' must be an object");
+    }
+    return ti_read_text(r, tern, "deadline", &r->ask->deadline);
 }
 
 /* --- the sampler ----------------------------------------------------------------------------

@@ -37,6 +37,9 @@ bool ti_read_sampler(ti_reading *r, const ti_jval *object, const ti_sampler_rang
 /* "stop": a string or a list. */
 bool ti_read_stops(ti_reading *r, const ti_jval *object);
 
+/* "tern": {"deadline": ...} of a completion. */
+bool ti_read_deadline(ti_reading *r);
+
 /* "messages".  `ollama`: content is a string, and images are a list beside it. */
 bool ti_read_messages(ti_reading *r, bool ollama);
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The life of what keeps files and batches, and what answers about them have in common. */
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/deaf.h"
 #include "serve/batch_parts.h"
 
 /* --- answers --------------------------------------------------------------------------------
@@ -105,16 +105,6 @@ bool ti_batch_split(const char *rest, char id[TI_BATCH_ID + 1], const char **wha
 /* --- beginning and end ----------------------------------------------------------------------
  */
 
-static bool start(ti_batches *b)
-{
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are for the web server's thread */
-    bool good = pthread_create(&b->thread, NULL, ti_batches_run, b) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return good;
-}
-
 static void free_all(ti_batches *b)
 {
     for (size_t i = 0; i < b->n; i++) {
@@ -153,7 +143,7 @@ tern_status ti_batches_open(ti_batches **out, ti_api *api, const char *dir, tern
         }
         status = TERN_OK;
     }
-    if (status == TERN_OK && !start(b)) {
+    if (status == TERN_OK && ti_start_deaf(&b->thread, ti_batches_run, b) != 0) {
         status = ti_fail(err, TERN_UNAVAILABLE, "batch", TI_NO_OFFSET, "no thread to be had");
     }
     if (status != TERN_OK) {

@@ -54,8 +54,7 @@ typedef struct ti_batch {
     int64_t created_s, begun_s, expires_s, finalizing_s, cancelling_s,
         ended_s;                       /* 0 = not yet */
     int64_t planned_s;                 /* when that was decided; not kept */
-    int64_t start_s;                   /* when its lines are to be run; 0 = not decided */
-    char why[TI_BATCH_WHY + 1];        /* of that */
+    ti_put_off put_off;                /* when its lines are to be run; start_s 0: undecided */
     uint32_t total, completed, failed; /* lines */
     char error_code[48], error[TI_BATCH_WHY + 1]; /* why it FAILED ... */
     uint32_t error_line;                          /* ... and where; 0 = as a whole */

@@ -128,8 +128,8 @@ void ti_batch_render(ti_buf *out, const ti_batch *b, bool kept)
     ti_json_close(out, '}');
     add_metadata(out, b->metadata);
     ti_json_open(out, "tern", '{');
-    add_time(out, "start_at", b->start_s);
-    ti_json_str(out, "why", b->why);
+    add_time(out, "start_at", b->put_off.start_s);
+    ti_json_str(out, "why", b->put_off.why);
     ti_json_close(out, '}');
     ti_json_close(out, '}');
 }
@@ -209,7 +209,7 @@ static tern_status read_times(ti_batch *b, const ti_jval *in, tern_err *err)
     TI_TRY(time_of(in, "expires_at", &b->expires_s, err));
     TI_TRY(time_of(in, "finalizing_at", &b->finalizing_s, err));
     TI_TRY(time_of(in, "cancelling_at", &b->cancelling_s, err));
-    TI_TRY(time_of(ti_jval_get(in, "tern"), "start_at", &b->start_s, err));
+    TI_TRY(time_of(ti_jval_get(in, "tern"), "start_at", &b->put_off.start_s, err));
     if (ti_batch_is_final(b->status)) {
         snprintf(key, sizeof key, "%s_at", ti_batch_status_names[b->status]);
         TI_TRY(time_of(in, key, &b->ended_s, err));
@@ -236,7 +236,8 @@ static tern_status read_words(ti_batch *b, const ti_jval *in, tern_err *err)
     b->status = (ti_batch_status)s;
     TI_TRY(text_of(in, "completion_window", window, sizeof window, err));
     b->window_h = (uint32_t)strtoul(window, NULL, 10);
-    TI_TRY(words_of(ti_jval_get(in, "tern"), "why", b->why, sizeof b->why, err));
+    TI_TRY(
+        words_of(ti_jval_get(in, "tern"), "why", b->put_off.why, sizeof b->put_off.why, err));
     if (b->status == TI_BATCH_FAILED) {
         const ti_jval *list = ti_jval_get(ti_jval_get(in, "errors"), "data");
         if (!list || list->type != TI_JARRAY || list->n != 1) {

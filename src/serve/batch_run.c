@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "serve/batch_work.h"
+#include "serve/deferred.h"
 
 enum {
     POLL_MS = 20,       /* while lines are there and the engine has no room */
@@ -49,39 +50,17 @@ static bool save(const ti_batches *b, const ti_batch *batch)
     return good;
 }
 
-/* --- when -----------------------------------------------------------------------------------
- */
-
-/* How long its lines take, roughly: tokens at the pace of the last answers. */
-static uint64_t work_s(const ti_batches *b, const ti_batch_work *w)
-{
-    const uint64_t unknown_ns = 20000000, ns = 1000000000;
-    ti_serve_stats stats;
-    ti_serve_get_stats(b->api->opts.engine, &stats);
-    uint64_t step = stats.step_ns > 0 ? stats.step_ns : unknown_ns;
-    return w->tokens * step / ns + 1;
-}
-
 /* Decides when it begins.  The mutex is let go meanwhile: a service may be asked. */
-static void plan(ti_batches *b, ti_batch *batch, uint64_t seconds)
+static void plan(ti_batches *b, ti_batch *batch, uint64_t tokens)
 {
-    const ti_api_port *port = &b->api->opts.port;
-    tern_err err = {.message = "nobody is asked"};
-    int64_t start = 0, deadline = batch->expires_s;
-    char why[TI_BATCH_WHY + 1] = "";
+    int64_t deadline = batch->expires_s;
+    ti_put_off put_off;
     uint64_t id = strtoull(batch->id + sizeof "batch_" - 1, NULL, 16);
     pthread_mutex_unlock(&b->mutex);
-    tern_status status = port->defer ? port->defer(port->user, &start, why, sizeof why, id,
-                                                   deadline, seconds, &err)
-                                     : TERN_NO;
+    ti_put_off_decide(&put_off, b->api, NULL, id, deadline, tokens);
     pthread_mutex_lock(&b->mutex);
     batch->planned_s = now_s();
-    if (status != TERN_OK) {
-        start = batch->planned_s;
-        snprintf(why, sizeof why, "at once: %.200s", err.message);
-    }
-    batch->start_s = start;
-    memcpy(batch->why, why, sizeof why);
+    batch->put_off = put_off;
 }
 
 /* --- its beginning and end ------------------------------------------------------------------
@@ -250,9 +229,9 @@ static void process(ti_batches *b, ti_batch *batch)
         return;
     }
     if (batch->status == TI_BATCH_VALIDATING ||
-        (batch->status == TI_BATCH_IN_PROGRESS && batch->start_s > now_s() &&
+        (batch->status == TI_BATCH_IN_PROGRESS && batch->put_off.start_s > now_s() &&
          batch->expires_s > now_s())) {
-        plan(b, batch, work_s(b, &w));
+        plan(b, batch, w.tokens);
         if (batch->status == TI_BATCH_VALIDATING) { /* and not cancelled meanwhile */
             batch->status = TI_BATCH_IN_PROGRESS;
             batch->begun_s = now_s();
@@ -280,7 +259,7 @@ static int64_t due_s(const ti_batch *batch)
         return 0;
     }
     int64_t again = batch->planned_s + REPLAN_S;
-    return batch->start_s < again ? batch->start_s : again;
+    return batch->put_off.start_s < again ? batch->put_off.start_s : again;
 }
 
 void *ti_batches_run(void *user)

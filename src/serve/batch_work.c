@@ -18,28 +18,6 @@ enum { HEX = 8, CUSTOM_ID_MAX = 512 };
 /* --- the input ------------------------------------------------------------------------------
  */
 
-/* An object's bytes, from its bracket on. */
-static ti_str object_at(ti_str line, size_t at)
-{
-    size_t depth = 0, end = at;
-    bool quoted = false;
-    for (; end < line.len; end++) {
-        char c = line.data[end];
-        if (quoted) {
-            end += c == '\\';
-            quoted = c != '"';
-        } else if (c == '"') {
-            quoted = true;
-        } else if (c == '{' || c == '[') {
-            depth++;
-        } else if ((c == '}' || c == ']') && --depth == 0) {
-            end++;
-            break;
-        }
-    }
-    return (ti_str){line.data + at, end - at};
-}
-
 /* Tokens that it may take: four bytes each, and those of the answer. */
 static uint64_t tokens_of(const ti_jval *body, size_t bytes)
 {
@@ -76,7 +54,7 @@ static bool read_line(ti_batch_line *out, uint64_t *tokens, ti_arena *arena,
     } else if (!body || body->type != TI_JOBJECT) {
         good = ti_refuse(why, NULL, "invalid_body", "'body' must be an object");
     } else {
-        out->body = object_at(text, (size_t)body->at);
+        out->body = ti_jval_text(body, text);
         out->custom_id = ti_arena_strndup(arena, id->u.str.data, id->u.str.len);
         *tokens += tokens_of(body, out->body.len);
         if (!out->custom_id) {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "serve/api_parts.h"
+#include "serve/deferred.h"
 #include "serve/form.h"
 
 /* --- what comes of it -----------------------------------------------------------------------
@@ -448,6 +449,10 @@ void ti_call_run(ti_api *api, ti_ask_kind kind, ti_str text, const ti_call_sink 
     }
     c->sink = *sink;
     bool good = ti_api_understand(api, kind, text, false, &c->arena, &c->ask, &c->served, &why);
+    if (good && c->ask.deadline) {
+        good = ti_refuse(&why, "tern.deadline", "unsupported_value",
+                         "a request of a batch has the batch's completion_window");
+    }
     if (good && c->ask.stream) {
         good = ti_refuse(&why, "stream", "unsupported_value",
                          "'stream' must be false where nobody waits for an answer");
@@ -459,6 +464,21 @@ void ti_call_run(ti_api *api, ti_ask_kind kind, ti_str text, const ti_call_sink 
         return;
     }
     ti_call_submit(c);
+}
+
+/* What it takes, roughly: four bytes a token, and those of the answer. */
+static uint64_t tokens_of(const ti_ask *a)
+{
+    enum { BYTES_A_TOKEN = 4, EXPECTED = 256 };
+    uint64_t bytes = 0, n = a->n_messages > 0 ? 1 : a->n_inputs;
+    for (size_t i = 0; i < a->n_messages; i++) {
+        bytes += strlen(a->messages[i].content);
+    }
+    for (size_t i = 0; i < a->n_inputs; i++) {
+        bytes += a->inputs[i].text.len + a->inputs[i].n_tokens * BYTES_A_TOKEN;
+    }
+    return bytes / BYTES_A_TOKEN +
+           n * a->choices * (a->max_tokens > 0 ? a->max_tokens : EXPECTED);
 }
 
 void ti_call_start(ti_api *api, ti_ask_kind kind, const ti_web_request *request,
@@ -482,11 +502,16 @@ void ti_call_start(ti_api *api, ti_ask_kind kind, const ti_web_request *request,
         ti_call_free(c);
         return;
     }
-    if (!ti_call_prepare(c, &why)) {
+    int64_t deadline_s;
+    if (!ti_call_prepare(c, &why) ||
+        !ti_deadline_read(&deadline_s, api, c->ask.deadline, c->started_unix_ms, &why)) {
         ti_api_refuse(api, kind, reply, &why);
         ti_call_free(c);
         return;
     }
     ti_web_reply_keep(reply);
-    ti_call_submit(c);
+    if (deadline_s == 0 ||
+        !ti_deferred_add(api->deferred, c, NULL, deadline_s, tokens_of(&c->ask))) {
+        ti_call_submit(c); /* where there is no room to wait, it need not */
+    }
 }

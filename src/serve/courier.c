@@ -3,13 +3,13 @@
 
 #include <curl/curl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <time.h>
 
+#include "base/deaf.h"
 #include "serve/sse.h"
 #include "tern/version.h"
 
@@ -322,17 +322,6 @@ static void *carry(void *user)
     return NULL;
 }
 
-/* Signals are for the thread of the web server: this one is deaf to them. */
-static bool start_deaf(pthread_t *thread, void *(*run)(void *), void *user)
-{
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before); /* the thread inherits it */
-    bool good = pthread_create(thread, NULL, run, user) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return good;
-}
-
 /* --- for everybody --------------------------------------------------------------------------
  */
 
@@ -350,7 +339,7 @@ tern_status ti_courier_open(ti_courier **out, tern_err *err)
         return ti_fail_nomem(err, "upstream", sizeof *c, "connections");
     }
     c->multi = multi;
-    if (!start_deaf(&c->thread, carry, c)) {
+    if (ti_start_deaf(&c->thread, carry, c) != 0) {
         c->joined = true;
         ti_courier_close(c);
         return ti_fail(err, TERN_UNAVAILABLE, "upstream", TI_NO_OFFSET,

@@ -2,11 +2,11 @@
 /* Life of the engine, and what any thread may call. */
 #include "serve/engine.h"
 
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "base/deaf.h"
 #include "serve/engine_parts.h"
 
 static const char module[] = "serve";
@@ -102,21 +102,6 @@ static bool make_locks(ti_serve_engine *e)
     return made;
 }
 
-/* The thread takes no signals: they are for those who wait for them. */
-static bool start_thread(ti_serve_engine *e)
-{
-    sigset_t all, before;
-    sigfillset(&all);
-    sigdelset(&all, SIGBUS); /* a mapped file that shrinks must end the program, not hang it */
-    sigdelset(&all, SIGSEGV);
-    sigdelset(&all, SIGFPE);
-    sigdelset(&all, SIGILL);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    bool started = pthread_create(&e->thread, NULL, ti_engine_main, e) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return started;
-}
-
 static void free_lists(ti_serve_engine *e)
 {
     free(e->active);
@@ -145,7 +130,7 @@ tern_status ti_serve_open(ti_serve_engine **out, const ti_serve_opts *opts, tern
         return status;
     }
     e->idle_since_ns = ti_engine_now();
-    if (!start_thread(e)) {
+    if (ti_start_deaf(&e->thread, ti_engine_main, e) != 0) {
         free_lists(e);
         unref(e);
         return ti_fail(err, TERN_IO, module, TI_NO_OFFSET, "no thread to be had");

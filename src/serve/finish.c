@@ -316,6 +316,7 @@ void ti_call_finish(ti_call *c)
     ti_told told = ti_call_told(c);
     told.usage = &usage;
     told.cost = &cost;
+    told.put_off = &c->put_off;
     told.load_ns = stats.loads != c->loads ? stats.load_ns : 0;
     unsigned code = c->why.http ? c->why.http : 200;
     if (c->why.http) {

@@ -161,7 +161,7 @@ static bool read_common(ti_reading *r)
     }
     r->ask->stream = true;
     return ti_read_bool(r, r->root, "stream", &r->ask->stream) && read_options(r) &&
-           read_format(r) && read_keep_alive(r) &&
+           read_format(r) && read_keep_alive(r) && ti_read_deadline(r) &&
            ti_read_bool(r, r->root, "logprobs", &r->ask->logprobs) &&
            ti_read_u32(r, r->root, "top_logprobs", 0, TI_ASK_TOP_LOGPROBS,
                        &r->ask->top_logprobs, NULL);

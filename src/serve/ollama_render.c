@@ -52,6 +52,7 @@ static void add_end(ti_buf *out, const ti_told *t)
     } else {
         ti_json_null(out, "receipt");
     }
+    ti_json_put_off(out, t->put_off);
     ti_json_close(out, '}');
 }
 

@@ -143,7 +143,7 @@ static bool read_common(ti_reading *r)
 {
     return refuse_unsupported(r) && read_sampler(r) && ti_read_stops(r, r->root) &&
            ti_read_u32(r, r->root, "n", 1, TI_ASK_CHOICES, &r->ask->choices, NULL) &&
-           read_bias(r) && read_format(r) && read_streaming(r);
+           read_bias(r) && read_format(r) && read_streaming(r) && ti_read_deadline(r);
 }
 
 static bool read_chat(ti_reading *r)

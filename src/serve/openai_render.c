@@ -83,6 +83,7 @@ static void add_cost(ti_buf *out, const ti_told *t)
     } else {
         ti_json_null(out, "receipt");
     }
+    ti_json_put_off(out, t->put_off);
 }
 
 /* --- whole ----------------------------------------------------------------------------------

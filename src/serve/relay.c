@@ -406,6 +406,7 @@ void ti_relay_write(ti_buf *out, const ti_relay_piece *piece, ti_relay_usage usa
         add_energy(out, cost);
         add_carbon(out, cost);
         add_null(out, "receipt");
+        ti_json_put_off(out, cost->put_off);
     }
     ti_json_close(out, '}');
 }

@@ -10,7 +10,7 @@
 #include "base/buf.h"
 #include "base/jval.h"
 #include "plan/route.h"
-#include "serve/ask.h"
+#include "serve/render.h"
 #include "serve/upstreams.h"
 
 enum {
@@ -77,6 +77,7 @@ typedef struct ti_relay_cost {
     const ti_route_candidate *candidate; /* with the grid as it was */
     const ti_route_row *row;             /* of those tokens */
     ti_relay_tokens tokens;
+    const ti_put_off *put_off; /* NULL: it could not wait */
 } ti_relay_cost;
 
 /* What happens to "usage": as it came, left out, or as counted. */

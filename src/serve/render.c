@@ -16,6 +16,16 @@ static bool is_openai(ti_ask_kind kind)
     return kind < TI_ASK_OLLAMA_CHAT;
 }
 
+void ti_json_put_off(ti_buf *out, const ti_put_off *put_off)
+{
+    if (put_off && put_off->start_s > 0) {
+        ti_json_open(out, "tern", '{');
+        ti_json_int(out, "start_at", put_off->start_s);
+        ti_json_str(out, "why", put_off->why);
+        ti_json_close(out, '}');
+    }
+}
+
 void ti_json_null(ti_buf *out, const char *key)
 {
     ti_json_num(out, key, (double)INFINITY, 1); /* which JSON cannot say */

@@ -48,6 +48,20 @@ void ti_json_cost(ti_buf *out, const ti_cost *cost);
 /* Adds null. */
 void ti_json_null(ti_buf *out, const char *key);
 
+/* --- when it was begun ----------------------------------------------------------------------
+ */
+
+enum { TI_PUT_OFF_WHY = 255 };
+
+/* When work that may wait should begin, and why then: a line. */
+typedef struct ti_put_off {
+    int64_t start_s; /* 0: it is not to wait */
+    char why[TI_PUT_OFF_WHY + 1];
+} ti_put_off;
+
+/* Adds "tern", where it could wait. */
+void ti_json_put_off(ti_buf *out, const ti_put_off *put_off);
+
 /* --- what was answered ----------------------------------------------------------------------
  */
 
@@ -77,6 +91,7 @@ typedef struct ti_told {
     size_t n_choices;
     const ti_serve_usage *usage;
     const ti_cost *cost;
+    const ti_put_off *put_off;
     uint64_t load_ns; /* of the model, when it was opened for this */
 } ti_told;
 

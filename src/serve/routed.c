@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "serve/deferred.h"
 #include "serve/router_parts.h"
 
 enum {
@@ -188,6 +189,24 @@ static void why_failed(ti_routed *r, const ti_refusal *last)
     why->retry_s = busy ? r->retry_after_s : 0;
 }
 
+/* Whether it could wait, and has not been asked for its hour yet. */
+static bool can_wait(const ti_routed *r)
+{
+    return !r->put_off && r->request.deadline_s > 0 && r->route.n_order > 0;
+}
+
+/* Lets it wait for a cleaner hour of who would answer first; then it is decided again, and
+ * charged.  False: there is no room to wait. */
+static bool put_off(ti_routed *r)
+{
+    const ti_upstream *first = &r->router->opts.upstreams->items[r->route.order[0]];
+    ti_router_settle(r, 0);
+    r->put_off = true;
+    r->stage = TI_STAGE_WAIT;
+    return ti_deferred_add(r->call->api->deferred, r->call, first->zone, r->request.deadline_s,
+                           r->request.in_tokens + r->request.out_tokens);
+}
+
 /* Decides, and does it. */
 static bool decide(ti_routed *r)
 {
@@ -195,6 +214,12 @@ static bool decide(ti_routed *r)
     tern_err err = {0};
     ti_call *c = r->call;
     tern_status status = ti_router_decide(r, &err);
+    if (status == TERN_OK && can_wait(r)) {
+        if (put_off(r)) {
+            return true;
+        }
+        status = ti_router_decide(r, &err);
+    }
     if (status == TERN_OK && r->route.action == TI_ROUTE_QUEUE) {
         int64_t wait_s = r->route.until_s - r->request.now_s;
         uint64_t wait_ms = wait_s > 0 ? (uint64_t)wait_s * MS : MS;
@@ -346,6 +371,15 @@ static bool local_over(ti_routed *r)
     return fail_over(r, &last);
 }
 
+void ti_routed_resume(ti_call *c, ti_resume how)
+{
+    static const ti_fate fates[] = {[TI_RESUME_START] = TI_FATE_DONE,
+                                    [TI_RESUME_GONE] = TI_FATE_GONE,
+                                    [TI_RESUME_STOP] = TI_FATE_STOPPED};
+    c->routed->fate = fates[how];
+    ti_call_ended(c);
+}
+
 bool ti_routed_finish(ti_call *c)
 {
     ti_routed *r = c->routed;
@@ -417,18 +451,6 @@ static void classify(ti_routed *r)
     r->request.out_tokens = expected * r->ask.choices;
 }
 
-static bool read_deadline(ti_routed *r, ti_refusal *why)
-{
-    const ti_router_port *port = &r->router->opts.port;
-    int64_t now = (int64_t)(r->call->started_unix_ms / MS);
-    tern_err err = {0};
-    if (r->ask.deadline && port->moment(port->user, &r->request.deadline_s, r->ask.deadline,
-                                        now, &err) != TERN_OK) {
-        return ti_refuse(why, "tern.deadline", "invalid_value", "%.200s", err.message);
-    }
-    return true;
-}
-
 /* Whether what this machine refuses may be another's to answer; else nobody could. */
 static bool others_may(const ti_refusal *why)
 {
@@ -444,7 +466,8 @@ static bool prepare(ti_routed *r, ti_str text, bool *plain, ti_refusal *why)
     ti_call *c = r->call;
     bool here = false;
     if (!ti_relay_read(&r->ask, &c->arena, text.data, text.len, why) ||
-        !read_deadline(r, why)) {
+        !ti_deadline_read(&r->request.deadline_s, c->api, r->ask.deadline, c->started_unix_ms,
+                          why)) {
         return false;
     }
     bool read = ti_api_understand(c->api, c->kind, text, true, &c->arena, &c->ask, &c->served,

@@ -214,7 +214,8 @@ static uint64_t count(ti_relay_cost *cost, ti_route_row *row, ti_routed *r,
     *cost = (ti_relay_cost){.upstream = &r->router->opts.upstreams->items[r->to],
                             .candidate = &r->candidates[r->to],
                             .row = row,
-                            .tokens = ti_relay_count(&r->ask, usage, r->said)};
+                            .tokens = ti_relay_count(&r->ask, usage, r->said),
+                            .put_off = &r->call->put_off};
     (void)ti_router_row(row, r, r->to, cost->tokens.in, cost->tokens.out);
     know(r, cost);
     ti_router_count_remote(r, cost);

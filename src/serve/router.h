@@ -29,9 +29,6 @@ typedef struct ti_router_port {
     const char *(*key)(void *user, const char *name);
     /* Fills in all candidates' grids as they are known at this moment; must not wait. */
     void (*grids)(void *user, ti_route_grid *out, size_t n);
-    /* "8h", "tomorrow 9:00": when that is.  Errors: TERN_USAGE, TERN_LIMIT. */
-    tern_status (*moment)(void *user, int64_t *time_s, const char *text, int64_t now_s,
-                          tern_err *err);
 } ti_router_port;
 
 /* Everything lives as long as the router. */

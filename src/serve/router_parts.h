@@ -45,6 +45,7 @@ struct ti_routed {
     uint32_t attempts; /* of all, and ... */
     uint32_t tries;    /* of this one */
     bool local_tried;
+    bool put_off; /* once */
     ti_ration_share share;
     uint64_t failed_ug; /* of attempts that came to nothing */
     char header[TI_RELAY_HEADER_MAX];

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "serve/batch.h"
+#include "serve/deferred.h"
 #include "serve/router.h"
 #include "tern/tern.h"
 
@@ -184,6 +185,11 @@ static void metrics(void *user, const ti_web_request *request, ti_web_reply *rep
     pthread_mutex_unlock(&api->mutex);
     ti_metrics_render(&text, &all, &stats, &served, api->opts.energy ? &total : NULL,
                       api->opts.energy ? ti_energy_of(api->opts.energy) : NULL);
+    ti_buf_addf(&text,
+                "# HELP tern_requests_put_off Requests that wait for a cleaner hour.\n"
+                "# TYPE tern_requests_put_off gauge\n"
+                "tern_requests_put_off %zu\n",
+                ti_deferred_count(api->deferred));
     if (api->opts.router) {
         ti_router_metrics(&text, api->opts.router);
     }

@@ -45,7 +45,7 @@ awk -v core_headers="$core" '
     edge && /^[ \t]*#[ \t]*include[ \t]*</ && !/<std(def|int)\.h>/ {
         print FILENAME ":" FNR ": edge needs no library: " $0; bad++
     }
-    /^[ \t]*#[ \t]*include[ \t]*<(pcre2|jansson|curl\/|microhttpd|sodium|sqlite3|openssl\/|utf8proc|cmocka)/ {
+    /^[ \t]*#[ \t]*include[ \t]*<(pcre2|jansson|curl\/|microhttpd|sodium|sqlite3|openssl\/|histedit|utf8proc|cmocka)/ {
         match($0, /<[^>]*>/)
         header = substr($0, RSTART, RLENGTH)
         if (!((module, header) in may)) {

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """/v1/files and /v1/batches of `tern serve`: requests in a file, their answers, a server that is killed
-in the middle, an hour that is awaited; for serve_batches.sh, in whose folder it works."""
+in the middle, an hour that is awaited, also by single requests; for serve_batches.sh, in whose folder it works."""
 import atexit
 import datetime
 import http.client
@@ -215,12 +215,92 @@ def greener():
     t.kill(signal.SIGTERM)
 
 
+def put_off():
+    """Single requests that may wait: for a clean slot of five seconds that comes soon."""
+    def grid(clean):
+        now = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
+        with open("grid.csv", "w") as f:
+            f.write("time,intensity\n")
+            for i in range(800):
+                f.write(f"{now + datetime.timedelta(seconds=5 * i):%Y-%m-%dT%H:%M:%SZ},{50 if i == clean else 500}\n")
+        return int(now.timestamp()) + 5 * clean
+
+    def begin(body, path="/v1/completions"):
+        c = http.client.HTTPConnection(t.url.hostname, t.url.port, timeout=120)
+        c.request("POST", path, json.dumps({"prompt": "Once", "max_tokens": 4, **body}))
+        return c
+
+    def waiting():
+        return int(t.ask("GET", "/metrics").decode().split("\ntern_requests_put_off ")[1].split()[0])
+
+    def await_count(n):
+        for _ in range(200):
+            if waiting() == n:
+                return True
+            time.sleep(0.05)
+        return False
+
+    may = {"tern": {"deadline": "1h"}}
+    env = {"TERN_GRID_FILE": os.path.abspath("grid.csv"), "TERN_GRID_SOURCE": "file",
+           "TERN_GRID_BASIS": "average/life-cycle/location"}
+    with open("routes.json", "w") as f:
+        json.dump({"schema": "tern.routing/1", "upstreams": [], "local": [
+            {"name": "here", "model": "tern-books", "good_for": "thick",
+             "energy": {"in_j_per_token": 0, "out_j_per_token": 1, "low": 0.5, "high": 2, "word": "modelled",
+                        "source": "a model"}}]}, f)
+    grid(-1)
+    t = Tern("--zone", "DE", "--routes", "routes.json", **env)
+    for wrong in (1, {"deadline": 8}, {"deadline": "soon"}):
+        for path in ("/v1/completions", "/api/generate"):
+            t.ask("POST", path, {"prompt": "Once", "tern": wrong}, 400)
+    b = t.wait(t.create(t.upload([line("a", prompt="Once", **may)])["id"], window="1h"), "completed")
+    check("a line of a batch has no deadline", b["request_counts"]["failed"] == 1, b)
+    clean = grid(1)
+    whole_one, stream, ollama = begin(may), begin({**may, "stream": True}), begin({**may, "options": {"num_predict": 4}}, "/api/generate")
+    chat = begin({**may, "messages": [{"role": "user", "content": "Once"}]}, "/v1/chat/completions")
+    check("they wait", await_count(4) or time.time() >= clean - 1)
+    at_once = time.time()
+    t.ask("POST", "/v1/completions", {"prompt": "Once", "max_tokens": 4})
+    check("others do not", time.time() - at_once < 3)
+    one = json.loads(whole_one.getresponse().read())
+    check("an answer", "tern" in one, one)
+    one.setdefault("tern", {"why": ""})
+    check("the clean slot", one["tern"]["why"].startswith("waits: ") and clean <= one["tern"]["start_at"] < clean + 5 and
+          clean <= one["created"] <= time.time(), (clean, one))
+    lines = stream.getresponse().read().decode().split("\n\n")
+    check("a sign of life, and the answer", lines[0].startswith(": waits: ") and lines[-2] == "data: [DONE]" and
+          json.loads(lines[-3][6:])["tern"]["start_at"] >= clean, lines)
+    last = json.loads(ollama.getresponse().read().decode().splitlines()[-1])
+    check("Ollama's too", last["done"] and last["tern"]["start_at"] >= clean, last)
+    r = chat.getresponse()
+    said = json.loads(r.read())
+    check("one that is routed", r.status == 200 and "to=here" in r.headers["x-tern-route"] and
+          said["tern"]["why"].startswith("waits: ") and said["created"] >= clean, (r.status, said))
+    t.kill(signal.SIGTERM)
+    # Clients that leave, and a server that stops.
+    grid(600)
+    t = Tern("--zone", "DE", "--routes", "routes.json", **env)
+    left = [begin(may), begin({**may, "stream": True}),
+            begin({**may, "messages": [{"role": "user", "content": "Once"}]}, "/v1/chat/completions")]
+    check("three wait", await_count(3), waiting())
+    for c in left:
+        c.close()
+    check("none waits", await_count(0), waiting())
+    stays = begin(may)
+    check("one waits", await_count(1))
+    t.p.send_signal(signal.SIGTERM)
+    r = stays.getresponse()
+    check("the server stops", r.status == 503, (r.status, r.read()))
+    t.p.wait(timeout=60)
+
+
 server = Tern()
 check("nothing is there", server.ask("GET", "/v1/batches")["data"] == [] and not os.path.exists(".local/share/tern/batches"))
 whole(server)
 refused(server)
 crash(server)
 greener()
+put_off()
 text = open("err").read()
 check("nothing is said", text == "", text)
 sys.exit(1 if bad else 0)

@@ -298,7 +298,7 @@ static void what_a_client_gets(void **state)
                               .co2_low_ug = 2,
                               .co2_high_ug = 200};
     const ti_route_row nothing = {0};
-    ti_relay_cost cost = {&u, &c, &row, {4, 5, false}};
+    ti_relay_cost cost = {&u, &c, &row, {4, 5, false}, NULL};
     ti_arena arena = {0};
     ti_relay_piece p;
     ti_buf out = {0};

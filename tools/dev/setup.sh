@@ -17,6 +17,7 @@ pc:sqlite3 libsqlite3-dev
 pc:libcrypto libssl-dev
 pc:expat libexpat1-dev
 pc:libmicrohttpd libmicrohttpd-dev
+pc:libedit libedit-dev
 pc:cmocka libcmocka-dev'
 tools_model='python3 python3
 pip: python3-pip
