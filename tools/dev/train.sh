@@ -6,12 +6,15 @@ xz xz-utils
 /usr/lib/python3/dist-packages/torch python3-torch
 /usr/lib/python3/dist-packages/numpy python3-numpy
 /usr/lib/python3/dist-packages/regex python3-regex
+/usr/share/doc/libopenblas0-serial libopenblas0-serial
 /usr/lib/python3/dist-packages/pip python3-pip'
 
 # Runs `python3 -m smdr ARGUMENTS`, or `python3 -m route ...` for `train route ...`, with Debian's
-# PyTorch.  Its CPU allocator gives every large
-# tensor back to the system and faults it in again; with these two settings of glibc it keeps
-# them (a pass over 6 MB took 16 ms without and 0.6 ms with them).
+# PyTorch.  Without a better BLAS it takes the reference one, whose float32 products are 30 times
+# slower than OpenBLAS's (2.8 and 98 GFLOP/s on a Zen 4 core); the serial one, because each core
+# has a process of its own.  Its CPU allocator gives every large tensor back to the system and
+# faults it in again; with these two settings of glibc it keeps them (a pass over 6 MB took 16 ms
+# without and 0.6 ms with them).
 train()
 {
     need "$tools_train"

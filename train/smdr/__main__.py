@@ -17,7 +17,7 @@ RUNS = os.environ.get("TERN_RUNS", os.path.join(HERE, "..", "build", "runs"))
 
 def load_recipe(name):
     """A recipe; what it does not say, the one that it names as its `base` does."""
-    path = name if os.path.exists(name) else os.path.join(HERE, "recipes", name + ".json")
+    path = name if os.path.isfile(name) else os.path.join(HERE, "recipes", name + ".json")
     with open(path, encoding="utf-8") as f:
         recipe = json.load(f)
     if "base" in recipe:

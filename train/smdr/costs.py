@@ -88,7 +88,8 @@ def forms(run, folder, about):
 
 
 def measure(runs, about, tern, tokens, rounds):
-    """{name: what it costs} of trained runs {name: Run}."""
+    """{name: what it costs} of runs {name: Run}.  What has no checkpoint is measured with its
+    first weights, and named: counts and products do not depend on the weights."""
     watts, source = power_model(tern)
     models, counts = {}, {}
     for name, run in runs.items():
@@ -97,6 +98,7 @@ def measure(runs, about, tern, tokens, rounds):
             counts[name + suffix] = {**count(run.config, *types), "types": list(types)}
     times = bench(tern, models, tokens, rounds)
     return {"energy": f"modelled, {source}", "tokens": tokens, "rounds": rounds,
+            "untrained": [name for name, run in runs.items() if run.step == 0],
             "of": {name: {**counts[name], **sum_up(times[name], watts)} for name in models}}
 
 
