@@ -98,12 +98,14 @@ class Pages(unittest.TestCase):
             figures = json.load(f)
         with open(os.path.join(ROOT, "models", "tern-thin.md"), encoding="utf-8") as f:
             card = f.read()
-        for key in ("thin_of_in_scope", "thick_of_out_of_scope", "thin_and_right_intent",
-                    "right_intent"):
-            value = figures["test"][key]
+        shares = [figures["test"][key] for key in (
+            "thin_of_in_scope", "thick_of_out_of_scope", "thin_and_right_intent", "right_intent")]
+        shares += figures["thin_elsewhere"].values()
+        self.assertEqual(len(shares), 6)
+        for value in shares:
             said = f"{100 * value['share']:.1f} %"
-            self.assertIn(said, card, key)
-            self.assertIn(f"({100 * value['low']:.1f} to {100 * value['high']:.1f})", card, key)
+            self.assertIn(said, card)
+            self.assertIn(f"({100 * value['low']:.1f} to {100 * value['high']:.1f})", card)
         for bench in figures["routellm_test"].values():
             for key in ("apgr", "apgr_length", "apgr_scope", "apgr_length_of_all"):
                 self.assertIn(f"{bench[key]:.3f}".lstrip("0"), card, key)

@@ -45,3 +45,12 @@ def route_rows(folder):
     """RouteLLM's prompts with who answered right, and their part."""
     rows = _lines(os.path.join(folder, "routellm_mmlu_gsm8k.jsonl.gz"))
     return [dict(row, part=route_part(row["prompt"])) for row in rows]
+
+
+def elsewhere(folder):
+    """{name: texts} that are only looked at, by evaluate.py: commands to another assistant, and
+    questions of exams, riddles and programming."""
+    slurp = _lines(os.path.join(folder, "slurp_test.jsonl.gz"))
+    questions = _lines(os.path.join(folder, "llmrouter_query_test.jsonl.gz"))
+    return {"slurp_test": [row["sentence"] for row in slurp],
+            "llmrouter_test": [row["query"] for row in questions]}

@@ -90,6 +90,13 @@ def _clinc(reader, folder, parts):
             "auroc": round(float(measure.area(known.max(1), other.max(1))), 4)}
 
 
+def _elsewhere(reader, folder):
+    """What is called thin of texts from elsewhere, which nothing was learnt from or chosen by."""
+    net, threshold = _net(reader, "intent"), reader.keys["tern-thin.threshold"][0]
+    return {name: _share(_scores(net, texts).max(1) >= threshold)
+            for name, texts in data.elsewhere(folder).items()}
+
+
 def _bench(rows, score, length):
     weak, strong = (np.array([row[key] for row in rows]) for key in ("weak", "strong"))
     return {"n": len(rows), "weak": round(float(weak.mean()), 4),
@@ -145,4 +152,5 @@ def run(args):
         "threshold": reader.keys["tern-thin.threshold"][0],
         "validation": _clinc(reader, args.data, ("val", "oos_train", "oos_val")),
         "test": _clinc(reader, args.data, ("test", "oos_test")),
+        "thin_elsewhere": _elsewhere(reader, args.data),
         "routellm_test": _gain(reader, args.data, "test")}, indent=1))
