@@ -63,8 +63,9 @@ def train(args):
 def write_gguf(args):
     recipe = load_recipe(args.recipe)
     run = open_run(args, recipe)
-    export.export(run.network, run.tokenizer, args.output, recipe["about"],
-                  recipe.get("embedding", "Q8_0"))
+    head = "Q8_0" if args.int8 else recipe.get("embedding", "Q8_0")
+    export.export(run.network, run.tokenizer, args.output, recipe["about"], head,
+                  "Q8_0" if args.int8 else "F32")
     print(f"{args.output}: {os.path.getsize(args.output)} bytes, after {run.step} steps")
 
 
@@ -150,6 +151,9 @@ def parse(argv):
         c.add_argument("--workers", type=int, help="processes (default: one for each core)")
         if call in (write_gguf, write_parity):
             c.add_argument("-o", "--output", required=True)
+        if call is write_gguf:
+            c.add_argument("--int8", action="store_true",
+                           help="weights that are not ternary in 8 bits, not in float32")
         if call is measure:
             c.add_argument("--windows", type=int, help="the first windows only")
     c = commands.add_parser("ablation", help="train the arms of a recipe that are missing")
