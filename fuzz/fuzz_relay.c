@@ -16,6 +16,22 @@ static bool add_event(void *user, ti_str data)
     return true;
 }
 
+/* At most two lines, each with its end. */
+static void as_ollama_has_it(const ti_relay_piece *piece, const ti_relay_cost *cost)
+{
+    static const ti_ask ask;
+    static const ti_serve_usage times;
+    const ti_told told = {
+        .kind = TI_ASK_OLLAMA_CHAT, .model = "m", .ask = &ask, .usage = &times};
+    ti_buf out = {0};
+    ti_relay_ollama_end(&out, &told, piece, cost, false);
+    TI_ASSERT(!out.failed && out.len > 0 && out.data[out.len - 1] == '\n');
+    const char *first = memchr(out.data, '\n', out.len);
+    const char *last = memchr(first + 1, '\n', (size_t)(out.data + out.len - first - 1));
+    TI_ASSERT(!last || last == out.data + out.len - 1);
+    ti_buf_free(&out);
+}
+
 static bool take(void *user, ti_str data)
 {
     static const ti_route_row nothing;
@@ -26,7 +42,9 @@ static bool take(void *user, ti_str data)
     ti_relay_piece piece, again;
     ti_buf out = {0};
     (void)user;
-    if (ti_relay_piece_read(&piece, &arena, data.data, data.len, NULL) == TERN_OK) {
+    bool piece_is_read =
+        ti_relay_piece_read(&piece, &arena, data.data, data.len, NULL) == TERN_OK;
+    if (piece_is_read) {
         TI_ASSERT(piece.text_bytes <= data.len);
         ti_relay_write(&out, &piece, TI_RELAY_USAGE_KEEP, &cost);
         TI_ASSERT(!out.failed && !memchr(out.data, '\n', out.len));
@@ -35,6 +53,9 @@ static bool take(void *user, ti_str data)
                   again.text_bytes == piece.text_bytes);
     }
     ti_buf_free(&out);
+    if (piece_is_read) {
+        as_ollama_has_it(&piece, &cost);
+    }
     ti_arena_free(&arena);
     return true;
 }
@@ -50,6 +71,24 @@ static void a_request(const char *text, size_t len)
         TI_ASSERT(!out.failed && ti_relay_read(&again, &arena, out.data, out.len, &why));
         TI_ASSERT(again.message_bytes == ask.message_bytes && again.choices == ask.choices &&
                   again.max_tokens == ask.max_tokens && !again.deadline);
+    }
+    ti_buf_free(&out);
+    ti_arena_free(&arena);
+}
+
+/* What Ollama's API asks for can be read in OpenAI's words, and means as much. */
+static void in_other_words(ti_ask_kind kind, const char *text, size_t len)
+{
+    ti_arena arena = {0};
+    ti_ask ask;
+    ti_relay_ask again;
+    ti_refusal why;
+    ti_buf out = {0};
+    if (ti_ask_read(&ask, &arena, kind, text, len, &why) && ti_relay_can_say(&ask)) {
+        ti_relay_say(&out, &ask);
+        TI_ASSERT(!out.failed && ti_relay_read(&again, &arena, out.data, out.len, &why));
+        TI_ASSERT(again.stream == ask.stream && again.choices == 1 &&
+                  again.max_tokens == ask.max_tokens && !again.deadline == !ask.deadline);
     }
     ti_buf_free(&out);
     ti_arena_free(&arena);
@@ -75,6 +114,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     (void)ti_sse_feed(&objects, text, len, take, NULL, NULL);
     (void)take(NULL, (ti_str){text, len});
     a_request(text, len);
+    in_other_words(TI_ASK_OLLAMA_CHAT, text, len);
+    in_other_words(TI_ASK_OLLAMA_TEXT, text, len);
     ti_sse_free(&whole);
     ti_sse_free(&cut);
     ti_sse_free(&objects);

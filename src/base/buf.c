@@ -143,6 +143,12 @@ void ti_json_close(ti_buf *buf, char bracket)
     ti_buf_addc(buf, bracket);
 }
 
+void ti_json_raw(ti_buf *buf, const char *key, const char *json, size_t len)
+{
+    json_key(buf, key);
+    ti_buf_add(buf, json, len);
+}
+
 void ti_json_strn(ti_buf *buf, const char *key, const char *text, size_t len)
 {
     json_key(buf, key);

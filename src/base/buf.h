@@ -41,5 +41,7 @@ void ti_json_uint(ti_buf *buf, const char *key, uint64_t value);
 void ti_json_num(ti_buf *buf, const char *key, double value,
                  int digits); /* null if not finite */
 void ti_json_bool(ti_buf *buf, const char *key, bool value);
+void ti_json_raw(ti_buf *buf, const char *key, const char *json,
+                 size_t len); /* a value that is JSON already, as it is */
 
 #endif

@@ -178,8 +178,7 @@ bool ti_api_admit(void *user, const ti_web_request *request, ti_web_reply *reply
 /* --- the model's name -----------------------------------------------------------------------
  */
 
-/* Names as clients of Ollama say them may have a tag. */
-static bool same_name(const char *said, const char *name)
+bool ti_same_name(const char *said, const char *name)
 {
     size_t n = strlen(name);
     return strncmp(said, name, n) == 0 && (said[n] == '\0' || strcmp(said + n, ":latest") == 0);
@@ -187,11 +186,12 @@ static bool same_name(const char *said, const char *name)
 
 bool ti_is_served(const ti_api *api, const ti_served *served, const char *said)
 {
-    if (!*said || same_name(said, served->id)) {
+    if (!*said || ti_same_name(said, served->id)) {
         return true;
     }
     for (size_t i = 0; i < api->opts.n_aliases; i++) {
-        if (strcmp(api->opts.aliases[i], "*") == 0 || same_name(said, api->opts.aliases[i])) {
+        if (strcmp(api->opts.aliases[i], "*") == 0 ||
+            ti_same_name(said, api->opts.aliases[i])) {
             return true;
         }
     }

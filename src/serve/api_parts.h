@@ -40,8 +40,9 @@ void ti_call_start(ti_api *api, ti_ask_kind kind, const ti_web_request *request,
 /* Sends the rest of a call, and frees it: the finisher's work.  finish.c */
 void ti_call_finish(ti_call *call);
 
-/* Answers a chat where a router says.  routed.c */
-void ti_routed_start(ti_api *api, const ti_web_request *request, ti_web_reply *reply);
+/* Answers a chat, of OpenAI's API or Ollama's, where a router says.  routed.c */
+void ti_routed_start(ti_api *api, ti_ask_kind kind, const ti_web_request *request,
+                     ti_web_reply *reply);
 
 /* The finisher's work on a call that is routed: true when it has gone on or was ended, false
  * when this machine has answered it, and ti_call_finish() does the rest. */
@@ -50,8 +51,8 @@ bool ti_routed_finish(ti_call *call);
 /* What is to become of a call that has waited. */
 typedef enum ti_resume { TI_RESUME_START = 0, TI_RESUME_GONE, TI_RESUME_STOP } ti_resume;
 
-/* Goes on with a call that has waited, in the thread of the waiting: starts it, or ends it because
- * its client has left or the server stops. */
+/* Goes on with a call that has waited, in the thread of the waiting: starts it, or ends it
+ * because its client has left or the server stops. */
 void ti_routed_resume(ti_call *call, ti_resume how);
 
 /* What this machine's answer took. */
@@ -112,6 +113,9 @@ void ti_api_count(ti_api *api, unsigned code);
 
 /* The model as its file is now, or as it was last known (port.model). */
 tern_status ti_api_look(ti_api *api, ti_served *out, bool at_once, tern_err *err);
+
+/* Whether a client says that name; clients of Ollama may add a tag. */
+bool ti_same_name(const char *said, const char *name);
 
 /* Whether a client means the model that is served; and what it is told if not: false. */
 bool ti_is_served(const ti_api *api, const ti_served *served, const char *said);

@@ -32,6 +32,15 @@ static void add_text(ti_buf *out, const ti_told *t, ti_choice *c, ti_str text)
     }
 }
 
+static void add_receipt(ti_buf *out, const ti_choice *c)
+{
+    if (c && c->receipt[0]) {
+        ti_json_str(out, "receipt", c->receipt);
+    } else {
+        ti_json_null(out, "receipt");
+    }
+}
+
 /* What the last object says besides. */
 static void add_end(ti_buf *out, const ti_told *t)
 {
@@ -46,11 +55,11 @@ static void add_end(ti_buf *out, const ti_told *t)
     ti_json_uint(out, "prompt_eval_duration", u->prompt_ns);
     ti_json_uint(out, "eval_count", u->output_tokens);
     ti_json_uint(out, "eval_duration", u->total_ns > reading ? u->total_ns - reading : 0);
-    ti_json_cost(out, t->cost);
-    if (c && c->receipt[0]) {
-        ti_json_str(out, "receipt", c->receipt);
+    if (t->add_cost) {
+        t->add_cost(out, t->add_cost_of);
     } else {
-        ti_json_null(out, "receipt");
+        ti_json_cost(out, t->cost);
+        add_receipt(out, c);
     }
     ti_json_put_off(out, t->put_off);
     ti_json_close(out, '}');
@@ -143,6 +152,24 @@ void ti_ollama_model(ti_buf *out, const ti_served *m, const ti_serve_stats *stat
         ti_json_uint(out, "size_vram", 0);
         ti_json_uint(out, "context_length", m->n_ctx);
     }
+    ti_json_close(out, '}');
+}
+
+void ti_ollama_elsewhere(ti_buf *out, const char *name, const char *host)
+{
+    const ti_served unknown = {0};
+    char time[TI_TIME_TEXT];
+    ti_json_open(out, NULL, '{');
+    ti_json_str(out, "name", name);
+    ti_json_str(out, "model", name);
+    if (host) {
+        ti_json_str(out, "remote_model", name);
+        ti_json_str(out, "remote_host", host);
+    }
+    ti_json_str(out, "modified_at", ti_time_text(time, 0));
+    ti_json_uint(out, "size", 0);
+    ti_json_str(out, "digest", "");
+    add_details(out, &unknown);
     ti_json_close(out, '}');
 }
 

@@ -175,10 +175,7 @@ static void add_raw(ti_buf *out, const ti_jmember *m, ti_str text)
     ti_buf_adds(&key, "");
     size_t at = (size_t)m->value.at;
     size_t n = extent(text.data + at, text.len - at);
-    ti_json_open(out, key.data ? key.data : "", '{'); /* the comma, the key and one too many */
-    if (!out->failed) {
-        out->data[--out->len] = '\0';
-    }
+    ti_json_raw(out, key.data ? key.data : "", "", 0);
     for (size_t i = 0, from = 0; i <= n; i++) {
         bool line = i < n && (text.data[at + i] == '\n' || text.data[at + i] == '\r');
         if (i == n || line) {
@@ -347,15 +344,10 @@ static void add_usage(ti_buf *out, const ti_relay_tokens *tokens)
     ti_json_close(out, '}');
 }
 
-static void add_null(ti_buf *out, const char *key)
-{
-    ti_json_num(out, key, (double)__builtin_inf(), 1); /* which JSON cannot say */
-}
-
 static void add_energy(ti_buf *out, const ti_relay_cost *c)
 {
     if (!c->row->energy_known) {
-        add_null(out, "energy");
+        ti_json_null(out, "energy");
         return;
     }
     ti_json_open(out, "energy", '{');
@@ -375,7 +367,7 @@ static void add_carbon(ti_buf *out, const ti_relay_cost *c)
 {
     char basis[TI_BASIS_TEXT];
     if (!c->row->grams_known) {
-        add_null(out, "carbon");
+        ti_json_null(out, "carbon");
         return;
     }
     ti_json_open(out, "carbon", '{');
@@ -392,6 +384,13 @@ static void add_carbon(ti_buf *out, const ti_relay_cost *c)
     ti_json_close(out, '}');
 }
 
+void ti_relay_add_cost(ti_buf *out, const ti_relay_cost *cost)
+{
+    add_energy(out, cost);
+    add_carbon(out, cost);
+    ti_json_null(out, "receipt");
+}
+
 void ti_relay_write(ti_buf *out, const ti_relay_piece *piece, ti_relay_usage usage,
                     const ti_relay_cost *cost)
 {
@@ -403,9 +402,7 @@ void ti_relay_write(ti_buf *out, const ti_relay_piece *piece, ti_relay_usage usa
         add_usage(out, &cost->tokens);
     }
     if (cost) {
-        add_energy(out, cost);
-        add_carbon(out, cost);
-        add_null(out, "receipt");
+        ti_relay_add_cost(out, cost);
         ti_json_put_off(out, cost->put_off);
     }
     ti_json_close(out, '}');

@@ -92,6 +92,33 @@ typedef enum ti_relay_usage {
 void ti_relay_write(ti_buf *out, const ti_relay_piece *piece, ti_relay_usage usage,
                     const ti_relay_cost *cost);
 
+/* Adds "energy", "carbon" and "receipt". */
+void ti_relay_add_cost(ti_buf *out, const ti_relay_cost *cost);
+
+/* --- chats of Ollama's API; relay_ollama.c --------------------------------------------------
+ */
+
+/* Whether OpenAI's API can say what was asked of /api/chat or /api/generate: a conversation,
+ * without the logprobs that the two show differently. */
+bool ti_relay_can_say(const ti_ask *ask);
+
+/* Appends it as a body for ti_relay_read().  What OpenAI's API has no word for (top_k, min_p,
+ * repeat_penalty, repeat_last_n, keep_alive) is left out. */
+void ti_relay_say(ti_buf *out, const ti_ask *ask);
+
+/* Appends what was said in a piece of a stream as a line of Ollama's; nothing where that is
+ * nothing. */
+void ti_relay_ollama_piece(ti_buf *out, const ti_told *told, const ti_relay_piece *piece);
+
+/* Appends the end: what the piece still says, and the last line; or, of a `whole` answer, one
+ * object.
+ *   told  its usage has the times; the tokens are the cost's */
+void ti_relay_ollama_end(ti_buf *out, const ti_told *told, const ti_relay_piece *piece,
+                         const ti_relay_cost *cost, bool whole);
+
+/* --- the header -----------------------------------------------------------------------------
+ */
+
 /* Fills the value of x-tern-route: printable ASCII, "name=value; name=value".
  *   to       the name of who is asked
  *   attempt  1 for the first */

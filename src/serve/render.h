@@ -91,6 +91,8 @@ typedef struct ti_told {
     size_t n_choices;
     const ti_serve_usage *usage;
     const ti_cost *cost;
+    void (*add_cost)(ti_buf *out, const void *of); /* NULL, or what another machine's answer */
+    const void *add_cost_of;                       /* cost, and its receipt, instead */
     const ti_put_off *put_off;
     uint64_t load_ns; /* of the model, when it was opened for this */
 } ti_told;
@@ -138,6 +140,9 @@ void ti_openai_model(ti_buf *out, const ti_served *model);
 /* An item of /api/tags, and of /api/ps when `stats` is not NULL. */
 void ti_ollama_model(ti_buf *out, const ti_served *model, const ti_serve_stats *stats,
                      int64_t now_s);
+
+/* An item of /api/tags for a model of another machine; `host` is its address, or NULL. */
+void ti_ollama_elsewhere(ti_buf *out, const char *name, const char *host);
 
 /* /api/show. */
 void ti_ollama_show(ti_buf *out, const ti_served *model);

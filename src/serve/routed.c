@@ -414,7 +414,7 @@ void ti_routed_account(ti_call *c, const ti_cost *cost)
 
 static bool same(const char *said, const ti_upstream *u)
 {
-    return strcmp(said, u->name) == 0 || (!u->candidate.local && strcmp(said, u->model) == 0);
+    return ti_same_name(said, u->name) || (!u->candidate.local && ti_same_name(said, u->model));
 }
 
 /* Who is meant by a name.  False: nobody. */
@@ -422,7 +422,7 @@ static bool choose(ti_routed *r, const ti_served *served)
 {
     const ti_upstreams *list = r->router->opts.upstreams;
     const char *said = r->ask.model;
-    bool any = !*said || strcmp(said, "auto") == 0, found = any;
+    bool any = !*said || ti_same_name(said, "auto"), found = any;
     for (size_t i = 0; i < list->n; i++) {
         r->allowed[i] = any || same(said, &list->items[i]);
         found |= r->allowed[i];
@@ -459,13 +459,38 @@ static bool others_may(const ti_refusal *why)
                          strcmp(why->code, "unsupported_parameter") == 0);
 }
 
-/* Everything up to the decision.  False: refused.  *plain: this machine is meant, and the
- * configuration says nothing of it. */
-static bool prepare(ti_routed *r, ti_str text, bool *plain, ti_refusal *why)
+/* Puts a chat of Ollama's API into OpenAI's words.  Errors: TERN_NO (it has none for it: this
+ * machine alone can answer), TERN_USAGE (refused). */
+static tern_status translate(ti_routed *r, ti_str *text, ti_refusal *why)
+{
+    ti_call *c = r->call;
+    ti_ask ask;
+    ti_buf said = {0};
+    if (!ti_ask_read(&ask, &c->arena, c->kind, text->data, text->len, why)) {
+        return TERN_USAGE;
+    }
+    if (!ti_relay_can_say(&ask)) {
+        return TERN_NO;
+    }
+    ti_relay_say(&said, &ask);
+    const char *copy = said.failed ? NULL : ti_arena_strndup(&c->arena, said.data, said.len);
+    *text = (ti_str){copy, said.len};
+    ti_buf_free(&said);
+    if (!copy) {
+        ti_refusal_of(why, TERN_NOMEM, NULL);
+    }
+    return copy ? TERN_OK : TERN_USAGE;
+}
+
+/* Everything up to the decision.  False: refused.
+ *   text    as it came
+ *   chat    the same in OpenAI's words
+ *   *plain  this machine is meant, and the configuration says nothing of it */
+static bool prepare(ti_routed *r, ti_str text, ti_str chat, bool *plain, ti_refusal *why)
 {
     ti_call *c = r->call;
     bool here = false;
-    if (!ti_relay_read(&r->ask, &c->arena, text.data, text.len, why) ||
+    if (!ti_relay_read(&r->ask, &c->arena, chat.data, chat.len, why) ||
         !ti_deadline_read(&r->request.deadline_s, c->api, r->ask.deadline, c->started_unix_ms,
                           why)) {
         return false;
@@ -499,11 +524,13 @@ static bool prepare(ti_routed *r, ti_str text, bool *plain, ti_refusal *why)
     return true;
 }
 
-void ti_routed_start(ti_api *api, const ti_web_request *request, ti_web_reply *reply)
+void ti_routed_start(ti_api *api, ti_ask_kind kind, const ti_web_request *request,
+                     ti_web_reply *reply)
 {
     ti_refusal why = {0};
     bool plain = false;
-    ti_call *c = ti_call_new(api, TI_ASK_OPENAI_CHAT, reply);
+    tern_status status = TERN_OK;
+    ti_call *c = ti_call_new(api, kind, reply);
     ti_routed *r = c ? ti_calloc(1, sizeof *r) : NULL;
     if (!r) {
         ti_call_free(c);
@@ -515,11 +542,20 @@ void ti_routed_start(ti_api *api, const ti_web_request *request, ti_web_reply *r
     c->routed = r;
     ti_str text = {ti_arena_strndup(&c->arena, request->body.data, request->body.len),
                    request->body.len};
-    ti_web_reply_forget(reply);
+    ti_str chat = text;
     if (!text.data) {
         ti_refusal_of(&why, TERN_NOMEM, NULL);
+        status = TERN_NOMEM;
+    } else if (kind != TI_ASK_OPENAI_CHAT) {
+        status = translate(r, &chat, &why);
     }
-    if (!text.data || !prepare(r, text, &plain, &why)) {
+    if (status == TERN_NO) {
+        ti_call_free(c);
+        ti_call_start(api, kind, request, reply);
+        return;
+    }
+    ti_web_reply_forget(reply);
+    if (status != TERN_OK || !prepare(r, text, chat, &plain, &why)) {
         ti_api_refuse(api, c->kind, reply, &why);
         ti_call_free(c);
         return;

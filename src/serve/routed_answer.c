@@ -34,10 +34,39 @@ static bool send_ready(ti_routed *r)
     return !c->lost;
 }
 
-static void add_event(ti_buf *out, const ti_relay_piece *piece, ti_relay_usage usage,
+static bool is_ollama(const ti_routed *r)
+{
+    return r->call->kind >= TI_ASK_OLLAMA_CHAT;
+}
+
+/* What Ollama's answers have in common; the times are as they were seen from here. */
+static ti_told told_of(const ti_routed *r, ti_serve_usage *usage)
+{
+    ti_told told = ti_call_told(r->call);
+    uint64_t begun = r->call->started_ns;
+    *usage = (ti_serve_usage){.queued_ns = r->sent_ns - begun,
+                              .prompt_ns = r->first_ns > 0 ? r->first_ns - r->sent_ns : 0,
+                              .total_ns = ti_steady_ns() - begun};
+    told.model = r->router->opts.upstreams->items[r->to].model;
+    told.usage = usage;
+    return told;
+}
+
+/* Makes a piece of the stream ready; with a cost, its last one. */
+static void add_event(ti_routed *r, const ti_relay_piece *piece, ti_relay_usage usage,
                       const ti_relay_cost *cost)
 {
-    ti_buf json = {0};
+    ti_buf json = {0}, *out = &r->early;
+    if (is_ollama(r)) {
+        ti_serve_usage times;
+        ti_told told = told_of(r, &times);
+        if (cost) {
+            ti_relay_ollama_end(out, &told, piece, cost, false);
+        } else {
+            ti_relay_ollama_piece(out, &told, piece);
+        }
+        return;
+    }
     ti_relay_write(&json, piece, usage, cost);
     ti_buf_adds(out, "data: ");
     ti_buf_add(out, json.data, json.len);
@@ -59,7 +88,7 @@ static void hold(ti_routed *r, ti_str data)
     ti_relay_piece old;
     if (r->held.len > 0 &&
         ti_relay_piece_read(&old, &arena, r->held.data, r->held.len, NULL) == TERN_OK) {
-        add_event(&r->early, &old, TI_RELAY_USAGE_DROP, NULL);
+        add_event(r, &old, TI_RELAY_USAGE_DROP, NULL);
     }
     ti_arena_free(&arena);
     keep(&r->held, data);
@@ -68,13 +97,16 @@ static void hold(ti_routed *r, ti_str data)
 static bool take_piece(ti_routed *r, const ti_relay_piece *piece, ti_str data)
 {
     r->said += piece->text_bytes;
+    if (r->said > 0 && r->first_ns == 0) {
+        r->first_ns = ti_steady_ns();
+    }
     if (piece->has_usage) {
         keep(&r->usage, data);
     }
     if (piece->ends) {
         hold(r, data);
     } else if (piece->has_choices) {
-        add_event(&r->early, piece, TI_RELAY_USAGE_DROP, NULL);
+        add_event(r, piece, TI_RELAY_USAGE_DROP, NULL);
     }
     if (r->held.failed || r->usage.failed) {
         return complain(r, "there is no memory for its answer");
@@ -135,6 +167,8 @@ static void forget_attempt(ti_routed *r)
         ti_buf_free(all[i]);
     }
     r->said = 0;
+    r->first_ns = 0;
+    r->sent_ns = ti_steady_ns();
     r->done = false;
     r->code = 0;
     r->retry_after_s = 0;
@@ -237,8 +271,15 @@ static bool conclude_whole(ti_routed *r, ti_arena *arena, uint64_t *ug)
     }
     r->said = piece.text_bytes;
     *ug = count(&cost, &row, r, &piece);
-    ti_relay_write(&json, &piece,
-                   cost.tokens.reported ? TI_RELAY_USAGE_KEEP : TI_RELAY_USAGE_COUNTED, &cost);
+    if (is_ollama(r)) {
+        ti_serve_usage times;
+        ti_told told = told_of(r, &times);
+        ti_relay_ollama_end(&json, &told, &piece, &cost, true);
+    } else {
+        ti_relay_write(&json, &piece,
+                       cost.tokens.reported ? TI_RELAY_USAGE_KEEP : TI_RELAY_USAGE_COUNTED,
+                       &cost);
+    }
     ti_web_reply_header(c->reply, "X-Request-Id", c->id);
     ti_web_reply_header(c->reply, "X-Tern-Route", c->route);
     ti_api_send(c->reply, &json);
@@ -264,13 +305,12 @@ static bool conclude_stream(ti_routed *r, ti_arena *arena, uint64_t *ug)
                           : cost.tokens.reported ? TI_RELAY_USAGE_KEEP
                                                  : TI_RELAY_USAGE_COUNTED;
     if (apart) {
-        add_event(&r->early, &held, TI_RELAY_USAGE_DROP, NULL);
-        add_event(&r->early, &usage, what, &cost);
+        add_event(r, &held, TI_RELAY_USAGE_DROP, NULL);
+        add_event(r, &usage, what, &cost);
     } else {
-        add_event(&r->early, &held, what == TI_RELAY_USAGE_KEEP ? TI_RELAY_USAGE_COUNTED : what,
-                  &cost);
+        add_event(r, &held, what == TI_RELAY_USAGE_KEEP ? TI_RELAY_USAGE_COUNTED : what, &cost);
     }
-    ti_buf_adds(&r->early, "data: [DONE]\n\n");
+    ti_buf_adds(&r->early, is_ollama(r) ? "" : "data: [DONE]\n\n");
     (void)send_ready(r); /* who has left, has left */
     return true;
 }

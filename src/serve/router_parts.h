@@ -60,6 +60,8 @@ struct ti_routed {
     ti_buf held;           /* the object that ends a choice, which waits for the cost */
     ti_buf usage;          /* the last object with a usage */
     size_t said;           /* bytes of text */
+    uint64_t sent_ns;      /* when it was asked, and ... */
+    uint64_t first_ns;     /* said something; 0: nothing yet */
     ti_recent_other other; /* who has answered, once that is known */
     ti_relay_tokens tokens;
     bool done; /* the stream has said so */

@@ -200,6 +200,17 @@ static void metrics(void *user, const ti_web_request *request, ti_web_reply *rep
 /* --- Ollama's small routes ------------------------------------------------------------------
  */
 
+/* Models that lie elsewhere: nothing is known of their files. */
+static void tag_others(ti_buf *json, const ti_upstreams *list)
+{
+    ti_ollama_elsewhere(json, "auto", NULL);
+    for (size_t i = 0; i < list->n; i++) {
+        if (!list->items[i].candidate.local) {
+            ti_ollama_elsewhere(json, list->items[i].model, list->items[i].base_url);
+        }
+    }
+}
+
 static void list_models(ti_api *api, ti_web_reply *reply, bool running)
 {
     enum { MS = 1000 };
@@ -214,6 +225,9 @@ static void list_models(ti_api *api, ti_web_reply *reply, bool running)
     ti_json_open(&json, "models", '[');
     if (!running || stats.loaded) {
         ti_ollama_model(&json, &served, running ? &stats : NULL, (int64_t)(ti_wall_ms() / MS));
+    }
+    if (!running && api->opts.router) {
+        tag_others(&json, ti_router_upstreams(api->opts.router));
     }
     ti_json_close(&json, ']');
     ti_json_close(&json, '}');
@@ -264,27 +278,29 @@ static void show(void *user, const ti_web_request *request, ti_web_reply *reply)
     {                                                                                \
         ti_call_start(user, kind, request, reply);                                   \
     }
+#define CHAT(name, kind)                                                             \
+    static void name(void *user, const ti_web_request *request, ti_web_reply *reply) \
+    {                                                                                \
+        ti_api *api = user;                                                          \
+        if (api->opts.router) {                                                      \
+            ti_routed_start(api, kind, request, reply);                              \
+        } else {                                                                     \
+            ti_call_start(api, kind, request, reply);                                \
+        }                                                                            \
+    }
 #define EMBED(name, kind)                                                            \
     static void name(void *user, const ti_web_request *request, ti_web_reply *reply) \
     {                                                                                \
         ti_embeddings(user, kind, request, reply);                                   \
     }
 CALL(openai_text, TI_ASK_OPENAI_TEXT)
-CALL(ollama_chat, TI_ASK_OLLAMA_CHAT)
-CALL(ollama_text, TI_ASK_OLLAMA_TEXT)
 EMBED(openai_embed, TI_ASK_OPENAI_EMBED)
 EMBED(ollama_embed, TI_ASK_OLLAMA_EMBED)
 EMBED(ollama_embed_one, TI_ASK_OLLAMA_EMBED_ONE)
 
-static void openai_chat(void *user, const ti_web_request *request, ti_web_reply *reply)
-{
-    ti_api *api = user;
-    if (api->opts.router) {
-        ti_routed_start(api, request, reply);
-    } else {
-        ti_call_start(api, TI_ASK_OPENAI_CHAT, request, reply);
-    }
-}
+CHAT(openai_chat, TI_ASK_OPENAI_CHAT)
+CHAT(ollama_chat, TI_ASK_OLLAMA_CHAT)
+CHAT(ollama_text, TI_ASK_OLLAMA_TEXT)
 
 const ti_web_route ti_api_routes[] = {
     {"GET", "/", ti_page_root, 0},

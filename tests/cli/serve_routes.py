@@ -56,7 +56,8 @@ def routes(**more):
     del dead["key_env"]
     return {"schema": "tern.routing/1", "answer_tokens": 20,
             "local": [{"name": "here", "model": "tern-books", "energy": energy(1), "zone": "SE"}],
-            "upstreams": [dead, entry("500", 0.2), entry("good", 0.3), entry("400s", 9, base_url=f"http://127.0.0.1:{port}/hang/v1")] +
+            "upstreams": [dead, entry("500", 0.2), entry("good", 0.3), entry("400s", 9, base_url=f"http://127.0.0.1:{port}/hang/v1"),
+                          entry("cut", 9, base_url=f"http://127.0.0.1:{port}/early/v1")] +
                          [entry(m, 9, good_for="thin") for m in modes], **more}
 
 
@@ -198,9 +199,64 @@ def decisions(t):
     check("models", "tern-books" in owners and owners["auto"] == "tern" and
           owners["m-good"] == "good", owners)
     check("a model", t.ask("/v1/models/m-good")[0] == 200 and t.ask("/v1/models/x")[0] == 404)
-    status, _, text = t.ask("/api/chat", {"model": "tern-books", "stream": False, "options": {
-        "num_predict": 2}, "messages": [{"role": "user", "content": "Hi"}]})
-    check("Ollama's API is not routed", status == 200, text)
+
+
+def ollama(t):
+    """Chats of Ollama's API go the same way, in OpenAI's words there and in Ollama's back."""
+    def ask(path, **body):
+        status, headers, text = t.ask(path, body)
+        lines = [json.loads(line) for line in text.splitlines()]
+        return status, headers, lines
+
+    messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": THICK}]
+    options = {"temperature": 0.25, "top_p": 0.5, "seed": -3, "num_predict": 8, "stop": ["\n\n", "\u00e9"],
+               "top_k": 7, "presence_penalty": 0.5}
+    schema = {"type": "object", "properties": {"b": {"type": "string"}, "a": {}}}
+    for path, said in (("/api/chat", {"messages": messages}),
+                       ("/api/generate", {"system": "Be brief.", "prompt": THICK})):
+        def text_of(line):
+            return line["message"]["content"] if path == "/api/chat" else line["response"]
+        status, headers, lines = ask(path, model="good:latest", options=options, format=schema, stream=False, **said)
+        check("Ollama's, whole", status == 200 and len(lines) == 1 and text_of(lines[0]) == "Hello from afar." and
+              route_of(headers)["to"] == "good" and headers["Content-Type"] == "application/json", lines)
+        end = lines[0]
+        check("its end", end["done"] and end["done_reason"] == "stop" and end["model"] == "m-good" and
+              end["prompt_eval_count"] == 12 and end["eval_count"] == 5 and end["receipt"] is None and
+              0 < end["eval_duration"] <= end["total_duration"], end)
+        check("its cost", end["energy"]["energy_uj"] == 1500000 and end["energy"]["upstream"] == "good" and
+              end["carbon"]["co2_ug"] > 0, end)
+        _, _, body, where = upstream.seen[-1]
+        check("what was asked there", where == "/good/v1/chat/completions" and body == {
+            "model": "m-good", "messages": messages, "stream": False, "temperature": 0.25, "top_p": 0.5, "seed": -3,
+            "max_tokens": 8, "presence_penalty": 0.5, "stop": ["\n\n", "\u00e9"], "response_format": {
+                "type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}}, body)
+        status, headers, lines = ask(path, model="auto", format="json", **said)
+        check("Ollama's, a stream", status == 200 and route_of(headers)["task"] == "thick" and
+              headers["Content-Type"] == "application/x-ndjson" and
+              [text_of(x) for x in lines] == ["Hello ", "from ", "afar.", ""] and
+              [x["done"] for x in lines] == [False] * 3 + [True] and lines[-1]["eval_count"] == 5 and
+              lines[-1]["energy"]["tokens"] == "reported" and "energy" not in lines[0], lines)
+        check("and there", upstream.seen[-1][2]["response_format"] == {"type": "json_object"} and
+              upstream.seen[-1][2]["stream_options"] == {"include_usage": True})
+        status, headers, lines = ask(path, model="cut", **said)
+        check("a stream that is cut", status == 200 and text_of(lines[0]) == "One " and "error" in lines[-1], lines)
+        status, headers, lines = ask(path, model="400", **said)
+        check("a refusal", status == 400 and "temperature" in lines[0]["error"], lines)
+        check("nobody", ask(path, model="nobody", **said)[0] == 404)
+        check("nonsense", ask(path, model="auto", options=1, **said)[0] == 400)
+    thin = {"messages": [{"role": "user", "content": THIN}], "options": {"num_predict": 2}}
+    status, headers, lines = ask("/api/chat", stream=False, **thin)
+    check("a thin task stays", status == 200 and route_of(headers)["to"] == "here" and
+          "idle_uj" in lines[0]["energy"], lines)
+    for more in ({"raw": True}, {"logprobs": True}):
+        n = len(upstream.seen)
+        status, headers, lines = ask("/api/generate", prompt=THICK, stream=False, options={"num_predict": 2}, **more)
+        check(f"{more} is this machine's", status == 200 and len(upstream.seen) == n, lines)
+        check("and none else's", ask("/api/generate", model="good", prompt=THICK, **more)[0] == 404)
+    tags = json.loads(t.ask("/api/tags")[2])["models"]
+    far = [m for m in tags if m["name"] == "m-good"]
+    check("tags", tags[0]["size"] > 0 and tags[1]["name"] == "auto" and len(far) == 1 and
+          far[0]["remote_host"].endswith("/good/v1"), tags)
 
 
 def leaving(t):
@@ -306,6 +362,7 @@ server = Tern(routes())
 good_answers(server)
 bad_answers(server)
 decisions(server)
+ollama(server)
 leaving(server)
 listed(server)
 metrics = server.ask("/metrics")[2]

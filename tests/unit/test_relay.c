@@ -462,6 +462,123 @@ static void files_that_are_none(void **state)
     }
 }
 
+/* --- Ollama's API ---------------------------------------------------------------------------
+ */
+
+static const char ollamas[] =
+    "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"a\\n\\\"b\\\"\"}],"
+    "\"stream\":false,\"options\":{\"temperature\":0.7,\"top_p\":0.9,\"seed\":-1,\"num_"
+    "predict\":9,"
+    "\"presence_penalty\":1,\"frequency_penalty\":-0.5,\"top_k\":3,\"min_p\":0.1,\"repeat_"
+    "penalty\":"
+    "1.2,\"stop\":[\"x\",\"\\t\"]},\"format\":{\"type\" "
+    ":\"object\"},\"tern\":{\"deadline\":\"8h\"}}";
+static const char openais[] =
+    "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"a\\n\\\"b\\\"\"}],"
+    "\"stream\":false,\"temperature\":0.7,\"top_p\":0.9,\"seed\":-1,\"max_tokens\":9,"
+    "\"presence_penalty\":1,\"frequency_penalty\":-0.5,\"stop\":[\"x\",\"\\t\"],"
+    "\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"answer\","
+    "\"schema\":"
+    "{\"type\" :\"object\"}}},\"tern\":{\"deadline\":\"8h\"}}";
+
+/* Says a body of Ollama's in OpenAI's words; NULL when those are none for it. */
+static char *said_of(ti_ask_kind kind, const char *text)
+{
+    ti_arena arena = {0};
+    ti_ask ask;
+    ti_refusal why;
+    ti_buf out = {0};
+    assert_true(ti_ask_read(&ask, &arena, kind, text, strlen(text), &why));
+    if (ti_relay_can_say(&ask)) {
+        ti_relay_say(&out, &ask);
+        assert_false(out.failed);
+    }
+    ti_arena_free(&arena);
+    return out.data;
+}
+
+static void ollamas_words(void **state)
+{
+    static const char *const mine[] = {"{\"prompt\":\"a\",\"raw\":true}",
+                                       "{\"prompt\":\"a\",\"logprobs\":true}", "{}",
+                                       "{\"prompt\":\"\",\"keep_alive\":0}"};
+    (void)state;
+    char *said = said_of(TI_ASK_OLLAMA_CHAT, ollamas);
+    assert_string_equal(said, openais);
+    free(said);
+    said =
+        said_of(TI_ASK_OLLAMA_TEXT, "{\"system\":\"s\",\"prompt\":\"p\",\"format\":\"json\"}");
+    assert_string_equal(said,
+                        "{\"model\":\"\",\"messages\":[{\"role\":\"system\",\"content\":\"s\"},"
+                        "{\"role\":\"user\",\"content\":\"p\"}],\"stream\":true,"
+                        "\"response_format\":{\"type\":\"json_object\"}}");
+    free(said);
+    for (size_t i = 0; i < sizeof mine / sizeof mine[0]; i++) {
+        assert_null(said_of(TI_ASK_OLLAMA_TEXT, mine[i]));
+    }
+}
+
+/* The end of a stream of Ollama's, or the whole of an answer, of one object of OpenAI's. */
+static bool ended(ti_buf *out, ti_ask_kind kind, const char *text, bool whole)
+{
+    static const ti_route_row nothing;
+    static const ti_upstream nobody = {.name = "nobody"};
+    const ti_relay_cost cost = {.upstream = &nobody,
+                                .candidate = &nobody.candidate,
+                                .row = &nothing,
+                                .tokens = {3, 4, false}};
+    const ti_ask ask = {0};
+    const ti_serve_usage times = {.queued_ns = 5, .prompt_ns = 6, .total_ns = 18};
+    const ti_told told = {.kind = kind, .model = "m", .ask = &ask, .usage = &times};
+    ti_arena arena = {0};
+    ti_relay_piece piece;
+    bool good = ti_relay_piece_read(&piece, &arena, text, strlen(text), NULL) == TERN_OK;
+    if (good) {
+        ti_relay_ollama_end(out, &told, &piece, &cost, whole);
+    }
+    ti_arena_free(&arena);
+    return good && !out->failed;
+}
+
+static void ollamas_answers(void **state)
+{
+#define HEAD "{\"model\":\"m\",\"created_at\":\"1970-01-01T00:00:00.000000000Z\","
+#define FIGURES                                                                        \
+    "\"total_duration\":18,\"load_duration\":0,\"prompt_eval_count\":3,"               \
+    "\"prompt_eval_duration\":6,\"eval_count\":4,\"eval_duration\":7,\"energy\":null," \
+    "\"carbon\":null,\"receipt\":null}"
+    static const char object[] =
+        "{\"choices\":[{\"index\":0,\"message\":{\"content\":\"Hi\\n\"},"
+        "\"finish_reason\":\"length\"}]}";
+    static const char delta[] =
+        "{\"choices\":[{\"delta\":{\"content\":\"Hi\"},\"finish_reason\":\"stop\"}]}";
+    static const char whole[] =
+        HEAD "\"message\":{\"role\":\"assistant\",\"content\":\"Hi\\n\"},"
+             "\"done\":true,\"done_reason\":\"length\"," FIGURES;
+    static const char stream_end[] =
+        HEAD "\"response\":\"Hi\",\"done\":false}\n" HEAD
+             "\"response\":\"\",\"done\":true,\"done_reason\":\"stop\"," FIGURES "\n";
+    ti_buf out = {0};
+    bool failed = true;
+    (void)state;
+    for (long n = 0; failed; n++) {
+        oom_fail_at(n);
+        bool good = ended(&out, TI_ASK_OLLAMA_CHAT, object, true);
+        failed = oom_disarm();
+        assert_true(good || failed);
+        if (!failed) {
+            assert_string_equal(out.data, whole);
+        }
+        ti_buf_free(&out);
+    }
+    assert_true(ended(&out, TI_ASK_OLLAMA_TEXT, delta, false));
+    assert_string_equal(out.data, stream_end);
+    ti_buf_free(&out);
+    assert_true(ended(&out, TI_ASK_OLLAMA_TEXT, "{\"choices\":[{\"delta\":null}]}", false));
+    assert_string_equal(out.data, strchr(stream_end, '\n') + 1);
+    ti_buf_free(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -474,6 +591,8 @@ int main(void)
         cmocka_unit_test(usages_that_cannot_be),
         cmocka_unit_test(what_a_client_gets),
         cmocka_unit_test(headers),
+        cmocka_unit_test(ollamas_words),
+        cmocka_unit_test(ollamas_answers),
         cmocka_unit_test_setup_teardown(a_day_is_charged, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(files_that_are_none, make_folder, remove_folder),
     };
