@@ -98,6 +98,10 @@ void ti_router_report(ti_router *router, uint32_t to, ti_outcome outcome);
 /* True when the budget of retries has one more. */
 bool ti_router_retry(ti_router *router);
 
+/* Decides who is to answer, and asks them, waits or refuses; the chat may be gone afterwards.
+ * Returns true: one or the other was done. */
+bool ti_routed_decide(ti_routed *r);
+
 /* Sends the attempt r->to on its way; the call is not to be touched after TERN_OK.
  * Errors: those of ti_courier_send(); TERN_UNAVAILABLE (stopped, no key). */
 tern_status ti_routed_send(ti_routed *r, uint64_t delay_ms, tern_err *err);
