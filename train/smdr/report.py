@@ -35,8 +35,9 @@ class Results:
 
     def bits(self, arm):
         mean, half, n = self.loss[arm]
+        usual = max(seeds for _, _, seeds in self.loss.values())
         return f"{mean:.3f}" + (f" +- {half:.3f}" if half is not None else "") + \
-            ("" if n > 1 else " (1 seed)")
+            ("" if n == usual else f" ({n} seed{'s' if n > 1 else ''})")
 
     def ratio(self, arm, of=BASE, key="cpu_us"):
         return self.costs[of][key] / self.costs[arm][key]
