@@ -111,8 +111,8 @@ const ti_claim ti_claims[] = {
      "bench_smdr --part feed-forward"},
     {sparse, "only 2 % of neurons compute", "2 %", ONE(2000), "", NULL, TI_CORRECTED,
      "the published code has no such thing; published networks keep 6 to 10 % at equal "
-     "loss. Here 20 % cost 0.007 bits/byte (3 seeds) and 2 % 0.045 (1 seed), and all gates are "
-     "computed to find the largest (docs/ablation.md)",
+     "loss. Here 20 % cost 0.007 bits/byte (3 seeds), 10, 5 and 2 % 0.008, 0.032 and 0.045 (1 "
+     "seed), and all gates are computed to find the largest (docs/ablation.md)",
      "./dev train ablation ablation"},
 
     {stack, "product of the factors", "22,500x", ONE(22500000), "x", ti_count_product,
@@ -123,9 +123,10 @@ const ti_claim ti_claims[] = {
     {stack, "lower footprint", "100-500x", FROM_TO(100000, 500000), "x",
      ti_count_token_both_large, TI_CORRECTED,
      "no derivation; torus and 2 % together leave that many times fewer multiply-adds in the "
-     "large shape. Measured with all three in small networks: 2.3 to 2.6 times less CPU time "
-     "than "
-     "float32 at equal size, 1.4 to 2.0 at equal loss (docs/ablation.md)",
+     "large shape. Measured with all three: 2.3 to 2.6 times less CPU time than float32 at "
+     "equal size in small networks, 15 in tern-books; at equal loss 1.4 to 2.0, and at most "
+     "3.8 "
+     "(docs/ablation.md, docs/performance.md)",
      "tern claims"},
     {stack, "Rust instead of Python", "10-40x", FROM_TO(10000, 40000), "x",
      ti_count_python_to_rust, TI_REFUTED,

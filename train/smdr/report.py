@@ -4,7 +4,7 @@ between its marks is written here."""
 import os
 import re
 
-from smdr import ablation, plot
+from smdr import ablation, costs, export, plot
 
 MARK = re.compile(r"(<!-- begin (\w+) -->\n).*?(<!-- end \2 -->)", re.S)
 BASE, INT8 = "dense", "dense int8"
@@ -44,18 +44,30 @@ class Results:
 
     # --- tables -----------------------------------------------------------------------------
 
+    @staticmethod
+    def times(cost):
+        if "us" not in cost:
+            return ["-", "-", "-"]
+        low, high = cost["us_quartiles"]
+        return [f"{cost['us']:.1f} ({low:.1f} to {high:.1f})", f"{cost['cpu_us']:.1f}",
+                f"{cost['modelled_uj']:.0f}"]
+
+    def unmeasured(self):
+        """What is counted of ternary arms that were trained after the costs were measured."""
+        return {arm: costs.count(network, export.ternary_type(network), "Q8_0")
+                for arm, network in self.networks.items()
+                if arm not in self.costs and network["ternary"]}
+
     def arms(self):
         rows = []
-        for name, c in self.costs.items():
+        for name, c in {**self.costs, **self.unmeasured()}.items():
             arm = name.removesuffix(" int8")
             rows.append([name, self.bits(arm) if name == arm else "as above",
                          grouped(c["weight_bytes"]), grouped(c["body_macs"]),
                          grouped(c["attention_macs"]), grouped(c["head_macs"]),
                          grouped(c["exps"]),
                          grouped(c["body_macs_skipped"] + c["attention_macs_skipped"]),
-                         f"{c['us']:.1f} ({c['us_quartiles'][0]:.1f} to "
-                         f"{c['us_quartiles'][1]:.1f})",
-                         f"{c['cpu_us']:.1f}", f"{c['modelled_uj']:.0f}"])
+                         *self.times(c)])
         return table(["arm", "bits/byte", "weight bytes", "MACs, blocks", "attention", "head",
                       "exp", "MACs skipped", "us (quartiles)", "CPU us", "uJ"], rows)
 
