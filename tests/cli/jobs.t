@@ -16,7 +16,7 @@ $ tern queue | awk '{ print $1, $2 }'
 > 2 planned
 ! tern: warning: no daemon serves this queue: nothing starts ('tern jobd' starts one, 'tern jobd --install' has systemd do so)
 
-$ TZ=UTC tern queue | sed 's/.*UTC   //' | sed 1d
+$ TZ=UTC tern queue | sed 's/.*UTC   *//' | sed 1d
 > first
 > /bin/sh -c 'x | y'
 ! tern: warning: no daemon serves this queue: nothing starts ('tern jobd' starts one, 'tern jobd --install' has systemd do so)
