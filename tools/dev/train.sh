@@ -1,13 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-# Part of ./dev: training.  Expects $root, $build, need() and $tools_build.  shellcheck shell=sh
+# Part of ./dev: training.  Expects what setup.sh defines.  shellcheck shell=sh
 
-tools_train='git git
+tools_train="$tools_torch
+git git
 xz xz-utils
-/usr/lib/python3/dist-packages/torch python3-torch
-/usr/lib/python3/dist-packages/numpy python3-numpy
-/usr/lib/python3/dist-packages/regex python3-regex
-/usr/share/doc/libopenblas0-serial libopenblas0-serial
-/usr/lib/python3/dist-packages/pip python3-pip'
+/usr/lib/python3/dist-packages/pip python3-pip"
 
 # Runs `python3 -m smdr ARGUMENTS`, or `python3 -m route ...` for `train route ...`, with Debian's
 # PyTorch.  Without a better BLAS it takes the reference one, whose float32 products are 30 times
