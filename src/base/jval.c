@@ -449,25 +449,38 @@ bool ti_jval_none(const ti_jval *v)
     return !v || v->type == TI_JNULL;
 }
 
-ti_str ti_jval_text(const ti_jval *v, ti_str text)
+/* How many bytes the value at the beginning of `text` has, which was parsed before. */
+static size_t extent(const char *text, size_t len)
 {
-    size_t end = (size_t)v->at, depth = 0;
+    size_t depth = 0;
     bool quoted = false;
-    for (; end < text.len; end++) {
-        char c = text.data[end];
+    for (size_t i = 0; i < len; i++) {
+        char c = text[i];
         if (quoted) {
-            end += c == '\\';
+            i += c == '\\' ? 1 : 0;
             quoted = c != '"';
+            if (!quoted && depth == 0) {
+                return i + 1;
+            }
         } else if (c == '"') {
             quoted = true;
         } else if (c == '{' || c == '[') {
             depth++;
-        } else if ((c == '}' || c == ']') && --depth == 0) {
-            end++;
-            break;
+        } else if (depth > 0 && (c == '}' || c == ']')) {
+            if (--depth == 0) {
+                return i + 1;
+            }
+        } else if (depth == 0 && (strchr(",}] \t\r\n", c) || !c)) {
+            return i;
         }
     }
-    return (ti_str){text.data + v->at, end - (size_t)v->at};
+    return len;
+}
+
+ti_str ti_jval_text(const ti_jval *v, ti_str text)
+{
+    const char *from = text.data + v->at;
+    return (ti_str){from, extent(from, text.len - (size_t)v->at)};
 }
 
 bool ti_jval_uint(const ti_jval *v, uint64_t max, uint64_t *out)

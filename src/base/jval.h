@@ -66,8 +66,8 @@ tern_status ti_jval_parse(ti_jval *out, ti_arena *arena, const char *text, size_
 const ti_jval *ti_jval_get(const ti_jval *object, const char *key);
 const ti_jval *ti_jval_getn(const ti_jval *object, ti_str key);
 
-/* The bytes of an object or array that was parsed, from its bracket on; `text` is what it was
- * parsed from. */
+/* The bytes of a value that was parsed; `text` is what it was parsed from.  Cost: O(of these).
+ */
 ti_str ti_jval_text(const ti_jval *v, ti_str text);
 
 /* True for a string that is exactly `text`; NULL is allowed. */

@@ -32,15 +32,6 @@ static void add_text(ti_buf *out, const ti_told *t, ti_choice *c, ti_str text)
     }
 }
 
-static void add_receipt(ti_buf *out, const ti_choice *c)
-{
-    if (c && c->receipt[0]) {
-        ti_json_str(out, "receipt", c->receipt);
-    } else {
-        ti_json_null(out, "receipt");
-    }
-}
-
 /* What the last object says besides. */
 static void add_end(ti_buf *out, const ti_told *t)
 {
@@ -55,13 +46,7 @@ static void add_end(ti_buf *out, const ti_told *t)
     ti_json_uint(out, "prompt_eval_duration", u->prompt_ns);
     ti_json_uint(out, "eval_count", u->output_tokens);
     ti_json_uint(out, "eval_duration", u->total_ns > reading ? u->total_ns - reading : 0);
-    if (t->add_cost) {
-        t->add_cost(out, t->add_cost_of);
-    } else {
-        ti_json_cost(out, t->cost);
-        add_receipt(out, c);
-    }
-    ti_json_put_off(out, t->put_off);
+    ti_json_told_cost(out, t);
     ti_json_close(out, '}');
 }
 

@@ -73,19 +73,6 @@ static void add_head(ti_buf *out, const ti_told *t, bool piece)
     ti_json_str(out, "system_fingerprint", fingerprint);
 }
 
-/* What tern adds: joules, grams and the first choice's receipt. */
-static void add_cost(ti_buf *out, const ti_told *t)
-{
-    ti_json_cost(out, t->cost);
-    const char *receipt = t->n_choices > 0 ? t->choices[0].receipt : "";
-    if (*receipt) {
-        ti_json_str(out, "receipt", receipt);
-    } else {
-        ti_json_null(out, "receipt");
-    }
-    ti_json_put_off(out, t->put_off);
-}
-
 /* --- whole ----------------------------------------------------------------------------------
  */
 
@@ -126,7 +113,7 @@ void ti_openai_whole(ti_buf *out, const ti_told *t)
     }
     ti_json_close(out, ']');
     add_usage(out, t->usage);
-    add_cost(out, t);
+    ti_json_told_cost(out, t);
     ti_json_close(out, '}');
 }
 
@@ -194,7 +181,7 @@ static void add_end(ti_buf *json, const ti_told *t, size_t index)
     ti_json_close(json, '}');
     ti_json_close(json, ']');
     if (last && !t->ask->include_usage) { /* whose clients expect no chunk without choices */
-        add_cost(json, t);
+        ti_json_told_cost(json, t);
     }
     end_chunk(json, t);
 }
@@ -211,7 +198,7 @@ void ti_openai_end(ti_buf *out, const ti_told *t)
             ti_json_open(&json, "choices", '[');
             ti_json_close(&json, ']');
             add_usage(&json, t->usage);
-            add_cost(&json, t);
+            ti_json_told_cost(&json, t);
             ti_json_close(&json, '}');
         }
         ti_buf_adds(out, "data: ");

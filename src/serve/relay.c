@@ -139,47 +139,18 @@ bool ti_relay_read(ti_relay_ask *out, ti_arena *arena, const char *text, size_t 
 /* --- copying --------------------------------------------------------------------------------
  */
 
-/* How many bytes the value at the beginning of `text` has, which was parsed before. */
-static size_t extent(const char *text, size_t len)
-{
-    size_t depth = 0;
-    bool quoted = false;
-    for (size_t i = 0; i < len; i++) {
-        char c = text[i];
-        if (quoted) {
-            i += c == '\\' ? 1 : 0;
-            quoted = c != '"';
-            if (!quoted && depth == 0) {
-                return i + 1;
-            }
-        } else if (c == '"') {
-            quoted = true;
-        } else if (c == '{' || c == '[') {
-            depth++;
-        } else if (depth > 0 && (c == '}' || c == ']')) {
-            if (--depth == 0) {
-                return i + 1;
-            }
-        } else if (depth == 0 && (strchr(",}] \t\r\n", c) || !c)) {
-            return i;
-        }
-    }
-    return len;
-}
-
 /* Adds a member as it stands in the text, on one line: line breaks can only be white space. */
 static void add_raw(ti_buf *out, const ti_jmember *m, ti_str text)
 {
     ti_buf key = {0};
     ti_buf_add(&key, m->key.data, m->key.len);
     ti_buf_adds(&key, "");
-    size_t at = (size_t)m->value.at;
-    size_t n = extent(text.data + at, text.len - at);
+    const ti_str value = ti_jval_text(&m->value, text);
     ti_json_raw(out, key.data ? key.data : "", "", 0);
-    for (size_t i = 0, from = 0; i <= n; i++) {
-        bool line = i < n && (text.data[at + i] == '\n' || text.data[at + i] == '\r');
-        if (i == n || line) {
-            ti_buf_add(out, text.data + at + from, i - from);
+    for (size_t i = 0, from = 0; i <= value.len; i++) {
+        bool line = i < value.len && (value.data[i] == '\n' || value.data[i] == '\r');
+        if (i == value.len || line) {
+            ti_buf_add(out, value.data + from, i - from);
             ti_buf_adds(out, line ? " " : "");
             from = i + 1;
         }

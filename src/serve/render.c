@@ -60,6 +60,22 @@ void ti_choice_free(ti_choice *c)
     }
 }
 
+void ti_json_told_cost(ti_buf *out, const ti_told *t)
+{
+    const char *receipt = t->n_choices > 0 ? t->choices[0].receipt : "";
+    if (t->add_cost) {
+        t->add_cost(out, t->add_cost_of);
+    } else {
+        ti_json_cost(out, t->cost);
+        if (*receipt) {
+            ti_json_str(out, "receipt", receipt);
+        } else {
+            ti_json_null(out, "receipt");
+        }
+    }
+    ti_json_put_off(out, t->put_off);
+}
+
 const char *ti_finish_reason(ti_serve_reason reason)
 {
     return reason == TI_SERVE_LENGTH || reason == TI_SERVE_CONTEXT ? "length" : "stop";

@@ -97,6 +97,10 @@ typedef struct ti_told {
     uint64_t load_ns; /* of the model, when it was opened for this */
 } ti_told;
 
+/* Adds what tern tells besides: joules, grams, the first choice's receipt, and when it was
+ * begun where it could wait. */
+void ti_json_told_cost(ti_buf *out, const ti_told *told);
+
 /* "stop" or "length". */
 const char *ti_finish_reason(ti_serve_reason reason);
 
