@@ -24,6 +24,12 @@ uint64_t ti_wall_ms(void)
     return (uint64_t)now.tv_sec * MS + (uint64_t)now.tv_nsec / NS_PER_MS;
 }
 
+int64_t ti_wall_s(void)
+{
+    const uint64_t ms_per_s = 1000;
+    return (int64_t)(ti_wall_ms() / ms_per_s);
+}
+
 uint64_t ti_steady_ns(void)
 {
     const uint64_t ns = 1000000000;
@@ -211,20 +217,22 @@ bool ti_no_such_model(ti_refusal *why, const char *said, const ti_served *served
     return false;
 }
 
-bool ti_api_understand(ti_api *api, ti_ask_kind kind, ti_str text, bool any, ti_arena *arena,
-                       ti_ask *ask, ti_served *served, ti_refusal *why)
+bool ti_api_know(ti_api *api, ti_served *served, ti_refusal *why)
 {
     tern_err err = {0};
-    if (!ti_ask_read(ask, arena, kind, text.data, text.len, why)) {
-        return false;
-    }
     tern_status status = ti_api_look(api, served, false, &err);
     if (status != TERN_OK) {
         ti_refusal_of(why, status == TERN_NOMEM ? status : TERN_UNAVAILABLE, &err);
-        return false;
     }
-    return any || ti_is_served(api, served, ask->model) ||
-           ti_no_such_model(why, ask->model, served);
+    return status == TERN_OK;
+}
+
+bool ti_api_understand(ti_api *api, ti_ask_kind kind, ti_str text, ti_arena *arena, ti_ask *ask,
+                       ti_served *served, ti_refusal *why)
+{
+    return ti_ask_read(ask, arena, kind, text.data, text.len, why) &&
+           ti_api_know(api, served, why) &&
+           (ti_is_served(api, served, ask->model) || ti_no_such_model(why, ask->model, served));
 }
 
 bool ti_api_read(ti_api *api, ti_ask_kind kind, const ti_web_request *request,
@@ -232,7 +240,7 @@ bool ti_api_read(ti_api *api, ti_ask_kind kind, const ti_web_request *request,
 {
     ti_refusal why = {0};
     ti_str text = {request->body.data ? request->body.data : "", request->body.len};
-    bool good = ti_api_understand(api, kind, text, false, arena, ask, served, &why);
+    bool good = ti_api_understand(api, kind, text, arena, ask, served, &why);
     ti_web_reply_forget(reply); /* all of it that is needed was copied */
     if (!good) {
         ti_api_refuse(api, kind, reply, &why);

@@ -101,10 +101,12 @@ void ti_api_send(ti_web_reply *reply, ti_buf *json);
 bool ti_api_read(ti_api *api, ti_ask_kind kind, const ti_web_request *request,
                  ti_web_reply *reply, ti_arena *arena, ti_ask *ask, ti_served *served);
 
-/* The same without an answer: reads a text, of which nothing is kept, and looks at
- * the model; `any` lets it have any name. */
-bool ti_api_understand(ti_api *api, ti_ask_kind kind, ti_str text, bool any, ti_arena *arena,
-                       ti_ask *ask, ti_served *served, ti_refusal *why);
+/* The same without an answer, of a text of which nothing is kept. */
+bool ti_api_understand(ti_api *api, ti_ask_kind kind, ti_str text, ti_arena *arena, ti_ask *ask,
+                       ti_served *served, ti_refusal *why);
+
+/* Looks at the model, whatever its name.  False: refused. */
+bool ti_api_know(ti_api *api, ti_served *served, ti_refusal *why);
 
 extern const char ti_json_type[]; /* application/json */
 
@@ -125,8 +127,9 @@ bool ti_no_such_model(ti_refusal *why, const char *said, const ti_served *served
  * reader can say it again. */
 uint64_t ti_api_number(ti_api *api);
 
-/* Clocks: Unix milliseconds; nanoseconds that only go forward. */
+/* Clocks: Unix milliseconds, and seconds; nanoseconds that only go forward. */
 uint64_t ti_wall_ms(void);
+int64_t ti_wall_s(void);
 uint64_t ti_steady_ns(void);
 
 /* --- a completion on its way ----------------------------------------------------------------

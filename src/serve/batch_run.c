@@ -18,11 +18,6 @@ enum {
     MS = 1000
 };
 
-static int64_t now_s(void)
-{
-    return (int64_t)(ti_wall_ms() / MS);
-}
-
 /* With the mutex: sleeps until somebody signals, or that long. */
 static void sleep_ms(ti_batches *b, uint64_t ms)
 {
@@ -59,7 +54,7 @@ static void plan(ti_batches *b, ti_batch *batch, uint64_t tokens)
     pthread_mutex_unlock(&b->mutex);
     ti_put_off_decide(&put_off, b->api, NULL, id, deadline, tokens);
     pthread_mutex_lock(&b->mutex);
-    batch->planned_s = now_s();
+    batch->planned_s = ti_wall_s();
     batch->put_off = put_off;
 }
 
@@ -69,7 +64,7 @@ static void plan(ti_batches *b, ti_batch *batch, uint64_t tokens)
 static void fail(ti_batches *b, ti_batch *batch, const ti_refusal *why, uint32_t line)
 {
     batch->status = TI_BATCH_FAILED;
-    batch->ended_s = now_s();
+    batch->ended_s = ti_wall_s();
     batch->error_line = line;
     snprintf(batch->error_code, sizeof batch->error_code, "%s", why->code);
     snprintf(batch->error, sizeof batch->error, "%.*s", TI_BATCH_WHY, why->message);
@@ -81,7 +76,7 @@ static bool show(ti_batches *b, const ti_batch *batch, const char *id, uint32_t 
                  const char *what)
 {
     tern_err err = {0};
-    ti_batch_file f = {.created_s = now_s(), .output = true};
+    ti_batch_file f = {.created_s = ti_wall_s(), .output = true};
     if (n == 0) {
         char *path = ti_batch_path(b, id, ".jsonl"); /* it is empty */
         if (path) {
@@ -109,18 +104,18 @@ static void conclude(ti_batches *b, ti_batch *batch, ti_batch_status status)
     ti_batch_status before = batch->status;
     if (status == TI_BATCH_COMPLETED) {
         batch->status = TI_BATCH_FINALIZING;
-        batch->finalizing_s = now_s();
+        batch->finalizing_s = ti_wall_s();
     }
     if (show(b, batch, batch->output, batch->completed, "output") &&
         show(b, batch, batch->failures, batch->failed, "error")) {
         batch->status = status;
-        batch->ended_s = now_s();
+        batch->ended_s = ti_wall_s();
         if (save(b, batch)) {
             return;
         }
     }
     batch->status = before; /* the disk may have room again later */
-    batch->planned_s = now_s();
+    batch->planned_s = ti_wall_s();
     sleep_ms(b, (uint64_t)RETRY_S * MS);
 }
 
@@ -183,8 +178,8 @@ static void run_lines(ti_batch_work *w)
 {
     ti_batches *b = w->batches;
     ti_batch *batch = w->batch;
-    while (!b->closing && batch->status == TI_BATCH_IN_PROGRESS && now_s() < batch->expires_s &&
-           w->left > 0) {
+    while (!b->closing && batch->status == TI_BATCH_IN_PROGRESS &&
+           ti_wall_s() < batch->expires_s && w->left > 0) {
         ti_batch_line *l = ti_wall_ms() >= w->pause_ms ? ti_batch_work_next(w) : NULL;
         if (l && has_room(b)) {
             launch(w, l);
@@ -229,12 +224,12 @@ static void process(ti_batches *b, ti_batch *batch)
         return;
     }
     if (batch->status == TI_BATCH_VALIDATING ||
-        (batch->status == TI_BATCH_IN_PROGRESS && batch->put_off.start_s > now_s() &&
-         batch->expires_s > now_s())) {
+        (batch->status == TI_BATCH_IN_PROGRESS && batch->put_off.start_s > ti_wall_s() &&
+         batch->expires_s > ti_wall_s())) {
         plan(b, batch, w.tokens);
         if (batch->status == TI_BATCH_VALIDATING) { /* and not cancelled meanwhile */
             batch->status = TI_BATCH_IN_PROGRESS;
-            batch->begun_s = now_s();
+            batch->begun_s = ti_wall_s();
         }
         (void)save(b, batch);
     } else {
@@ -274,7 +269,7 @@ void *ti_batches_run(void *user)
                 first = b->items[i];
             }
         }
-        int64_t due = first ? due_s(first) : INT64_MAX, now = now_s();
+        int64_t due = first ? due_s(first) : INT64_MAX, now = ti_wall_s();
         if (first && due <= now) {
             process(b, first);
         } else if (due == INT64_MAX) {

@@ -448,7 +448,7 @@ void ti_call_run(ti_api *api, ti_ask_kind kind, ti_str text, const ti_call_sink 
         return;
     }
     c->sink = *sink;
-    bool good = ti_api_understand(api, kind, text, false, &c->arena, &c->ask, &c->served, &why);
+    bool good = ti_api_understand(api, kind, text, &c->arena, &c->ask, &c->served, &why);
     if (good && c->ask.deadline) {
         good = ti_refuse(&why, "tern.deadline", "unsupported_value",
                          "a request of a batch has the batch's completion_window");

@@ -35,11 +35,6 @@ struct ti_deferred {
     bool closing, joined;
 };
 
-static int64_t now_s(void)
-{
-    return (int64_t)(ti_wall_ms() / MS);
-}
-
 /* --- when -----------------------------------------------------------------------------------
  */
 
@@ -63,7 +58,7 @@ void ti_put_off_decide(ti_put_off *out, ti_api *api, const char *zone, uint64_t 
                                            id, deadline_s, seconds_of(api, tokens), &err)
                              : TERN_NO;
     if (status != TERN_OK) {
-        p.start_s = now_s();
+        p.start_s = ti_wall_s();
         snprintf(p.why, sizeof p.why, "at once: %.200s", err.message);
     }
     *out = p;
@@ -105,7 +100,7 @@ static void resume(ti_call *c, ti_resume how)
 static void give_sign(waiting *w)
 {
     ti_call *c = w->call;
-    int64_t now = now_s();
+    int64_t now = ti_wall_s();
     ti_buf line = {0};
     if (!c->ask.stream || c->routed || c->kind >= TI_ASK_OLLAMA_CHAT ||
         now - w->sign_s < SIGN_S) {
@@ -129,11 +124,11 @@ static bool look(ti_deferred *d, waiting *w)
         resume(c, TI_RESUME_GONE);
         return true;
     }
-    if (w->planned_s == 0 || now_s() - w->planned_s >= REPLAN_S) {
+    if (w->planned_s == 0 || ti_wall_s() - w->planned_s >= REPLAN_S) {
         ti_put_off_decide(&c->put_off, d->api, w->zone, w->id, w->deadline_s, w->tokens);
-        w->planned_s = now_s();
+        w->planned_s = ti_wall_s();
     }
-    if (c->put_off.start_s <= now_s()) {
+    if (c->put_off.start_s <= ti_wall_s()) {
         resume(c, TI_RESUME_START);
         return true;
     }

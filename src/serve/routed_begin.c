@@ -54,20 +54,19 @@ static bool others_may(const ti_refusal *why)
                          strcmp(why->code, "unsupported_parameter") == 0);
 }
 
-/* Puts a chat of Ollama's API into OpenAI's words.  Errors: TERN_NO (it has none for it: this
- * machine alone can answer), TERN_USAGE (refused). */
+/* Reads a chat of Ollama's API, and puts it into OpenAI's words.  Errors: TERN_NO (it has none
+ * for it: this machine alone can answer), TERN_USAGE (refused). */
 static tern_status translate(ti_routed *r, ti_str *text, ti_refusal *why)
 {
     ti_call *c = r->call;
-    ti_ask ask;
     ti_buf said = {0};
-    if (!ti_ask_read(&ask, &c->arena, c->kind, text->data, text->len, why)) {
+    if (!ti_ask_read(&c->ask, &c->arena, c->kind, text->data, text->len, why)) {
         return TERN_USAGE;
     }
-    if (!ti_relay_can_say(&ask)) {
+    if (!ti_relay_can_say(&c->ask)) {
         return TERN_NO;
     }
-    ti_relay_say(&said, &ask);
+    ti_relay_say(&said, &c->ask);
     const char *copy = said.failed ? NULL : ti_arena_strndup(&c->arena, said.data, said.len);
     *text = (ti_str){copy, said.len};
     ti_buf_free(&said);
@@ -78,10 +77,9 @@ static tern_status translate(ti_routed *r, ti_str *text, ti_refusal *why)
 }
 
 /* Everything up to the decision.  False: refused.
- *   text    as it came
- *   chat    the same in OpenAI's words
+ *   chat    in OpenAI's words
  *   *plain  this machine is meant, and the configuration says nothing of it */
-static bool prepare(ti_routed *r, ti_str text, ti_str chat, bool *plain, ti_refusal *why)
+static bool prepare(ti_routed *r, ti_str chat, bool *plain, ti_refusal *why)
 {
     ti_call *c = r->call;
     bool here = false;
@@ -90,8 +88,9 @@ static bool prepare(ti_routed *r, ti_str text, ti_str chat, bool *plain, ti_refu
                           why)) {
         return false;
     }
-    bool read = ti_api_understand(c->api, c->kind, text, true, &c->arena, &c->ask, &c->served,
-                                  &r->not_here) &&
+    bool read = (c->kind != TI_ASK_OPENAI_CHAT || /* else translate() has read it */
+                 ti_ask_read(&c->ask, &c->arena, c->kind, chat.data, chat.len, &r->not_here)) &&
+                ti_api_know(c->api, &c->served, &r->not_here) &&
                 ti_call_prepare(c, &r->not_here);
     ti_served served = c->served;
     tern_err err = {0};
@@ -135,10 +134,9 @@ void ti_routed_start(ti_api *api, ti_ask_kind kind, const ti_web_request *reques
     r->call = c;
     r->router = api->opts.router;
     c->routed = r;
-    ti_str text = {ti_arena_strndup(&c->arena, request->body.data, request->body.len),
+    ti_str chat = {ti_arena_strndup(&c->arena, request->body.data, request->body.len),
                    request->body.len};
-    ti_str chat = text;
-    if (!text.data) {
+    if (!chat.data) {
         ti_refusal_of(&why, TERN_NOMEM, NULL);
         status = TERN_NOMEM;
     } else if (kind != TI_ASK_OPENAI_CHAT) {
@@ -150,7 +148,7 @@ void ti_routed_start(ti_api *api, ti_ask_kind kind, const ti_web_request *reques
         return;
     }
     ti_web_reply_forget(reply);
-    if (status != TERN_OK || !prepare(r, text, chat, &plain, &why)) {
+    if (status != TERN_OK || !prepare(r, chat, &plain, &why)) {
         ti_api_refuse(api, c->kind, reply, &why);
         ti_call_free(c);
         return;

@@ -213,7 +213,6 @@ static void tag_others(ti_buf *json, const ti_upstreams *list)
 
 static void list_models(ti_api *api, ti_web_reply *reply, bool running)
 {
-    enum { MS = 1000 };
     ti_served served;
     ti_serve_stats stats;
     ti_buf json = {0};
@@ -224,7 +223,7 @@ static void list_models(ti_api *api, ti_web_reply *reply, bool running)
     ti_json_open(&json, NULL, '{');
     ti_json_open(&json, "models", '[');
     if (!running || stats.loaded) {
-        ti_ollama_model(&json, &served, running ? &stats : NULL, (int64_t)(ti_wall_ms() / MS));
+        ti_ollama_model(&json, &served, running ? &stats : NULL, ti_wall_s());
     }
     if (!running && api->opts.router) {
         tag_others(&json, ti_router_upstreams(api->opts.router));
