@@ -67,12 +67,12 @@ receipts()
 {
     tern log show log --json | sed -n 's/.*"size":\([0-9]*\).*/\1/p'
 }
-# grid FILE STEP EDGE: slots of STEP seconds around now, dirty (400) until EDGE seconds from now,
-# then clean (100).
+# grid FILE STEP EDGE: slots of STEP seconds, of which one begins now, dirty (400) until EDGE
+# seconds from now, then clean (100).
 now=$(date +%s)
 grid()
 {
-    seq -f @%.0f $((now - 7200 - now % $2)) "$2" $((now + 10800)) >times
+    seq -f @%.0f $((now - 7200)) "$2" $((now + 10800)) >times
     {
         echo datetime,carbon_intensity
         date -u -f times +%Y-%m-%dT%H:%M:%SZ,%s |

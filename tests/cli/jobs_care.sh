@@ -86,6 +86,7 @@ kill -TERM $told
 kill -TSTP $told
 within 5 test -e cleaned || fault "what was told to end was suspended"
 wait $told
+mv here/env.csv away.csv # whoever counts in between knows nothing of job 1's hours yet
 touch here/stop stop
 wait $keeper
 for id in 1 2; do # woken by hand: no daemon is there
@@ -106,6 +107,7 @@ within 5 is 4 cancelled || fault "job 4 is $(field 4 state)"
 
 tern log init -q --lock-store locks log >/dev/null || exit 1
 mv locks away # nothing can be logged now, whoever counts
+mv away.csv here/env.csv
 grid here/hours.csv 3600 -7200
 in_here tern submit --no-daemon --for 1s --by 1h --zone file:XX --file hours.csv -- true >/dev/null 2>&1
 TERN_LOG=$work/log tern jobd --until-idle --foreground 2>>said &
