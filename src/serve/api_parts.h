@@ -211,6 +211,27 @@ void ti_call_ended(ti_call *call);
 /* Begins the answer as a stream. */
 void ti_call_begin_stream(ti_call *call);
 
+/* Seconds between signs of life: below what proxies usually wait. */
+enum { TI_SIGN_S = 15 };
+
+/* Whether it can be given signs of life: lines that clients of event streams pass over.  What
+ * is routed cannot: its header is known later, and nobody else could answer after a byte. */
+bool ti_call_takes_signs(const ti_call *call);
+
+/* Sends such a line: a few words without an end of line. */
+void ti_call_sign(ti_call *call, const char *words);
+
+/* What the engine asks and tells of a part of it: ti_serve_request. */
+bool ti_part_gone(void *part);
+bool ti_part_event(void *part, const ti_serve_event *event);
+
+/* Ends it for that reason.  The first one counts: threads that submit and that compute may both
+ * have one. */
+void ti_call_fail(ti_call *call, const ti_refusal *why);
+
+/* One of call->pending less; the last one hands the call to the finisher. */
+void ti_call_end_part(ti_call *call);
+
 /* Sends call->why, as the state of the answer allows it. */
 void ti_call_send_error(ti_call *call);
 

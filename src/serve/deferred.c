@@ -11,7 +11,6 @@
 
 enum {
     LOOK_MS = 500,      /* whether a client has left */
-    SIGN_S = 15,        /* of life, in a stream: below what proxies usually wait */
     REPLAN_S = 30 * 60, /* forecasts get better */
     NS_PER_MS = 1000000,
     MS = 1000
@@ -95,25 +94,13 @@ static void resume(ti_call *c, ti_resume how)
     }
 }
 
-/* Lines that clients of event streams pass over keep the connection alive; the head says how
- * long it may take.  What is routed has a header that is known later, and so waits silently. */
 static void give_sign(waiting *w)
 {
-    ti_call *c = w->call;
     int64_t now = ti_wall_s();
-    ti_buf line = {0};
-    if (!c->ask.stream || c->routed || c->kind >= TI_ASK_OLLAMA_CHAT ||
-        now - w->sign_s < SIGN_S) {
-        return;
+    if (ti_call_takes_signs(w->call) && now - w->sign_s >= TI_SIGN_S) {
+        ti_call_sign(w->call, w->call->put_off.why);
+        w->sign_s = now;
     }
-    if (!c->begun) {
-        ti_call_begin_stream(c);
-    }
-    ti_buf_addf(&line, ": %s\n\n", c->put_off.why);
-    c->lost |=
-        line.failed || ti_web_reply_write(c->reply, line.data, line.len, NULL) != TERN_OK;
-    ti_buf_free(&line);
-    w->sign_s = now;
 }
 
 /* Looks at one that is out of the list, without the mutex.  True: it was handed on. */

@@ -152,6 +152,10 @@ typedef struct ti_serve_request {
      * are left than a whole text needs, the answer is led to its end. */
     const struct tern_grammar *grammar;
 
+    /* Until its first token is there it is told TI_SERVE_WAIT so often, between passes: for a
+     * sign of life to whoever waits.  0 = never. */
+    uint32_t sign_ms;
+
     void *user; /* of the two functions below */
     /* Returns false when the answer is not wanted any more: like a cancel. */
     bool (*on_event)(void *user, const ti_serve_event *event);
@@ -185,7 +189,8 @@ void ti_serve_release(ti_serve_job *job);
 typedef enum ti_serve_kind {
     TI_SERVE_TEXT = 0, /* text, or a token with its logprob */
     TI_SERVE_END,      /* of one choice; may bring a last text */
-    TI_SERVE_DONE      /* of the request: the last call */
+    TI_SERVE_DONE,     /* of the request: the last call */
+    TI_SERVE_WAIT      /* no token yet, and another request.sign_ms have passed */
 } ti_serve_kind;
 
 /* Why a choice ended. */

@@ -101,7 +101,7 @@ tern_status ti_job_create(ti_serve_job **out, ti_serve_engine *e,
     job->choices = choices;
     job->n_choices = n;
     job->engine = e;
-    job->submitted_ns = ti_engine_now();
+    job->submitted_ns = job->sign_ns = ti_engine_now();
     atomic_init(&job->refs, 1);
     atomic_init(&job->cancelled, false);
     atomic_fetch_add(&e->refs, 1);
@@ -244,6 +244,17 @@ void ti_job_tell(ti_serve_job *job, ti_serve_event *event)
     event->text.data = event->text.data ? event->text.data : "";
     if (!job->request.on_event(job->request.user, event)) {
         atomic_store(&job->cancelled, true);
+    }
+}
+
+void ti_job_sign(ti_serve_job *job)
+{
+    const uint64_t ns_per_ms = 1000000, now = ti_engine_now();
+    ti_serve_event event = {.kind = TI_SERVE_WAIT};
+    if (job->request.sign_ms > 0 && job->usage.first_ns == 0 &&
+        now - job->sign_ns >= job->request.sign_ms * ns_per_ms) {
+        job->sign_ns = now;
+        ti_job_tell(job, &event);
     }
 }
 

@@ -230,6 +230,7 @@ static void sweep(ti_serve_engine *e)
         if (unwanted) {
             end_waiting(job, TI_SERVE_CANCELLED, NULL);
         } else {
+            ti_job_sign(job);
             previous = job;
         }
     }

@@ -70,7 +70,7 @@ struct ti_serve_job {
     bool active;
     size_t n_read;  /* tokens of the prompt that the first session has */
     uint64_t bytes; /* of its sessions */
-    uint64_t submitted_ns, active_ns;
+    uint64_t submitted_ns, active_ns, sign_ns;
     ti_serve_usage usage;
     uint64_t computed; /* rows of its prompt that were computed */
     bool metered;
@@ -155,6 +155,9 @@ size_t ti_serve_longest(const ti_serve_job *job);
 
 /* Nobody wants it any more. */
 bool ti_job_unwanted(const ti_serve_job *job);
+
+/* Tells a request without a token that it is not forgotten, when it is time to. */
+void ti_job_sign(ti_serve_job *job);
 
 /* Sends an event; whatever is not given is filled in. */
 void ti_job_tell(ti_serve_job *job, ti_serve_event *event);

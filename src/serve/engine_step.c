@@ -35,6 +35,8 @@ static void drop_unwanted(ti_serve_engine *e)
     for (uint32_t i = e->n_active; i-- > 0;) {
         if (all || ti_job_unwanted(e->active[i])) {
             leave(e, i, TI_SERVE_CANCELLED, NULL);
+        } else {
+            ti_job_sign(e->active[i]);
         }
     }
 }

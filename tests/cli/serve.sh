@@ -63,6 +63,13 @@ kill -TERM $pid
 wait $pid
 pid=
 
+# Streams that wait.
+start --slots 1 --queue 30 --no-receipt
+python3 "$here/serve_sign.py" "$url" "$pid" || failed=1
+kill -TERM $pid
+wait $pid
+pid=
+
 # Another file in the model's place.
 cp "$TERN_SOURCE/models/tern-books.gguf" model.gguf
 start -m ./model.gguf

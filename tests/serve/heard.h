@@ -28,7 +28,7 @@ typedef struct heard {
     ti_serve_top top[HEARD_TOKENS][HEARD_TOPS];
     size_t n_top, n_logprobs;
     uint64_t passes[HEARD_TOKENS]; /* of the engine, when text number i came */
-    size_t n_texts;
+    size_t n_texts, n_waits;
     bool ended[HEARD_CHOICES], done, broken; /* broken: an event that may not come then */
     ti_serve_reason reasons[HEARD_CHOICES], reason;
     ti_serve_usage usage;
@@ -101,7 +101,10 @@ static inline bool hear(void *user, const ti_serve_event *e)
     }
     pthread_mutex_lock(&h->lock);
     h->broken |= h->done;
-    if (e->kind != TI_SERVE_DONE) {
+    if (e->kind == TI_SERVE_WAIT) {
+        h->n_waits++;
+        h->broken |= h->n_texts > 0;
+    } else if (e->kind != TI_SERVE_DONE) {
         hear_text(h, e);
     }
     if (e->kind == TI_SERVE_TEXT && h->n_texts < HEARD_TOKENS) {

@@ -151,6 +151,55 @@ static void nap(long ms)
     nanosleep(&t, NULL);
 }
 
+static atomic_bool both_there;
+
+/* In the engine's thread: every pass takes longer than a sign. */
+static void slowly(heard *h, const ti_serve_event *event)
+{
+    (void)h;
+    (void)event;
+    do {
+        nap(2);
+    } while (!atomic_load(&both_there));
+}
+
+/* Who waits for room or for the prompt to be read is told so, until the first token; who did
+ * not ask for it is not. */
+static void test_signs(void **state)
+{
+    (void)state;
+    enum { PROMPT = 200, CHUNK = 8, TALK = 12 };
+    const ti_serve_opts opts = {
+        .path = tiny_model(8), .slots = 1, .chunk = CHUNK, .chunk_fixed = true};
+    ti_serve_engine *e = open_engine(&opts);
+    tern_token tokens[PROMPT];
+    tern_err err;
+    tiny_tokens(tokens, PROMPT, 2);
+    ti_serve_request r = {.tokens = tokens,
+                          .n_tokens = 2,
+                          .max_tokens = TALK,
+                          .ignore_end = true,
+                          .logprobs = true,
+                          .private_prompt = true};
+    heard *talker = hearer(0), *waiter = hearer(1);
+    talker->then = waiter->then = slowly;
+    atomic_store(&both_there, false);
+    want(ask(e, talker, r, &err), TERN_OK, &err);
+    r.n_tokens = PROMPT;
+    r.sign_ms = 1;
+    want(ask(e, waiter, r, &err), TERN_OK, &err);
+    atomic_store(&both_there, true);
+    assert_true(heard_done(talker) && heard_done(waiter));
+    assert_false(talker->broken || waiter->broken);
+    assert_int_equal(talker->n_waits, 0);
+    /* once a pass, each of which was longer than that */
+    assert_in_range(waiter->n_waits, (TALK - 2) + (PROMPT / CHUNK - 2),
+                    TALK + PROMPT / CHUNK + 2);
+    heard_free(talker);
+    heard_free(waiter);
+    ti_serve_close(e);
+}
+
 static void answer_one(ti_serve_engine *e, tern_token first)
 {
     tern_token tokens[16];
@@ -543,17 +592,12 @@ static void test_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cancel),
-        cmocka_unit_test(test_shutdown),
-        cmocka_unit_test(test_unload_while_asked),
-        cmocka_unit_test(test_unload),
-        cmocka_unit_test(test_keep),
-        cmocka_unit_test(test_idle),
-        cmocka_unit_test(test_meant_file),
-        cmocka_unit_test(test_replaced),
-        cmocka_unit_test(test_truncated),
-        cmocka_unit_test(test_energy),
-        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_cancel),   cmocka_unit_test(test_shutdown),
+        cmocka_unit_test(test_signs),    cmocka_unit_test(test_unload_while_asked),
+        cmocka_unit_test(test_unload),   cmocka_unit_test(test_keep),
+        cmocka_unit_test(test_idle),     cmocka_unit_test(test_meant_file),
+        cmocka_unit_test(test_replaced), cmocka_unit_test(test_truncated),
+        cmocka_unit_test(test_energy),   cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
