@@ -319,8 +319,8 @@ static enum MHD_Result hand_over(ti_web_reply *reply)
     reply->next_job = NULL;
     *web->last_job = reply;
     web->last_job = &reply->next_job;
-    pthread_cond_signal(&web->work);
     pthread_mutex_unlock(&web->mutex);
+    pthread_cond_signal(&web->work); /* who wakes up finds the lock free */
     return MHD_YES;
 }
 

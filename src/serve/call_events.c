@@ -50,8 +50,8 @@ void ti_call_ended(ti_call *c)
         api->first = c;
     }
     api->last = c;
-    pthread_cond_signal(&api->wake);
     pthread_mutex_unlock(&api->mutex);
+    pthread_cond_signal(&api->wake); /* who wakes up finds the lock free */
 }
 
 void ti_call_end_part(ti_call *c)

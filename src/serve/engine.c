@@ -319,8 +319,8 @@ static void queue_up(ti_serve_engine *e, ti_serve_job *job, bool had_model)
         e->n_queued--;
         e->stats.refused++;
     }
-    pthread_cond_signal(&e->wake);
     pthread_mutex_unlock(&e->lock);
+    pthread_cond_signal(&e->wake); /* who wakes up finds the lock free */
 }
 
 tern_status ti_serve_submit(ti_serve_engine *e, const ti_serve_request *request,
