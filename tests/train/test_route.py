@@ -12,7 +12,7 @@ sys.path.insert(0, os.path.join(ROOT, "train"))
 try:
     import numpy as np
     import torch
-    from route import data, evaluate, export, features, measure, network
+    from route import data, evaluate, export, features, learn, measure, network, splice
     MISSING = None
 except ImportError as e:
     MISSING = str(e)
@@ -50,11 +50,45 @@ class Route(unittest.TestCase):
         self.assertAlmostEqual(low, .4038, 4)
         self.assertAlmostEqual(high, .5962, 4)
 
+    def test_spliced_sentences(self):
+        texts = [f"please {verb} the {thing} now" for verb in ("start", "stop", "count")
+                 for thing in ("lamp", "fan", "heat")]
+        labels = np.repeat([0, 1, 2], 3)
+        made = splice.sentences(texts, labels, 60, 5)
+        self.assertEqual(made, splice.sentences(texts, labels, 60, 5))
+        self.assertNotEqual(made, splice.sentences(texts, labels, 60, 6))
+        self.assertEqual(len(set(made) - set(texts)), 60)
+        words = set(" ".join(texts).split())
+        for text in made:
+            self.assertLessEqual(set(text.split()), words)
+            self.assertTrue(splice.WORDS_MIN <= len(text.split()) <= splice.WORDS_MAX)
+
+    def test_what_only_the_teacher_labels_is_learnt(self):
+        texts = ["lamp on", "lamp off", "fan on", "fan off"] * 128
+        others = ["kettle on", "kettle off"] * 256
+        nothing = ["a prime number", "the capital of France"] * 256
+        labels = np.array([0, 0, 1, 1] * 128)
+        answers = torch.nn.functional.one_hot(torch.tensor([0, 0, 1, 1] * 128 + [2] * 512), 3) * 9.0
+        recipe = {"seed": 1, "buckets": 512, "drop": 0.0, "leave_out": 0.0, "epochs": 20,
+                  "teach": .5, "heat": 1.0, "outputs": 3}
+        bags = network.bags([features.hashes(text) for text in texts + others + nothing], 512)
+        net = network.Whole(learn.intents(recipe, bags, labels, answers))
+        scores = measure.all_scores(net, bags[:4] + bags[512:514] + bags[-2:])
+        self.assertEqual(scores[:6].argmax(1).tolist(), [0, 0, 1, 1, 2, 2])
+        self.assertGreater(scores[:6].max(1).min(), scores[6:].max())
+        alone = network.Whole(learn.intents(recipe, bags[:512], labels))
+        self.assertEqual(measure.all_scores(alone, bags[:4]).argmax(1).tolist(), [0, 0, 1, 1])
+
     def test_parts_are_apart(self):
         parts = [data.route_part(f"question {i}") for i in range(3000)]
         self.assertEqual(parts, [data.route_part(f"question {i}") for i in range(3000)])
         self.assertTrue(.65 < parts.count("train") / 3000 < .75)
         self.assertTrue(.17 < parts.count("test") / 3000 < .23)
+
+    def test_questions(self):
+        self.assertEqual(data.question({"prompt": "Which?\nOf these.\nA. One\nB. Two\nAnswer:"}),
+                         "Which?\nOf these.")
+        self.assertEqual(data.question({"prompt": "How many?"}), "How many?")
 
     def test_whole_numbers_are_near_the_floats(self):
         torch.manual_seed(3)

@@ -16,7 +16,7 @@ import sys
 import numpy as np
 import torch
 
-from . import data, evaluate, export, features, learn, measure, network, teacher
+from . import data, evaluate, export, features, learn, measure, network, splice, teacher
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -51,15 +51,20 @@ def bags_of(texts, buckets):
     return network.bags([features.hashes(text) for text in texts], buckets)
 
 
-def learn_intents(args, clinc):
+def learn_intents(args, clinc, rows):
     how = recipe()["intents"]
     texts, labels = clinc.texts("train"), clinc.labels("train")
     taught = None
     if not args.no_teacher:
+        n_labelled = len(texts)
+        texts = texts + splice.sentences(texts, labels, how["spliced"], how["seed"])
+        note(f"asking the teacher of {len(texts)} sentences")
         vectors = teacher.kept_vectors(args.runs, texts, progress)
-        head = teacher.learn_head(vectors, labels, len(clinc.names), how["teacher_seed"])
-        taught = teacher.answers(head, vectors)
+        heads = [teacher.learn_head(vectors[:n_labelled], labels, len(clinc.names), seed)
+                 for seed in how["teacher_seeds"]]
+        taught = teacher.answers(heads, vectors)
     note("learning 150 intents")
+    texts = texts + [data.question(row) for row in rows if row["part"] == "train"]
     net = learn.intents(dict(how, outputs=len(clinc.names)), bags_of(texts, how["buckets"]),
                         labels, taught)
     return network.Whole(net)
@@ -89,7 +94,7 @@ def choose(clinc, whole):
 def make(args):
     os.makedirs(args.runs, exist_ok=True)
     clinc, rows = data.Clinc(args.data), data.route_rows(args.data)
-    intent = kept(os.path.join(args.runs, "thin-intent.npz"), lambda: learn_intents(args, clinc))
+    intent = kept(os.path.join(args.runs, "thin-intent.npz"), lambda: learn_intents(args, clinc, rows))
     gain = kept(os.path.join(args.runs, "thin-gain.npz"), lambda: learn_gain(rows))
     known, other, threshold = choose(clinc, intent)
     val = bags_of([row["prompt"] for row in rows if row["part"] == "val"], len(gain.rows))

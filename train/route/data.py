@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import json
 import os
+import re
 
 import numpy as np
 
@@ -47,10 +48,17 @@ def route_rows(folder):
     return [dict(row, part=route_part(row["prompt"])) for row in rows]
 
 
+def question(row):
+    """A prompt of RouteLLM's without the answers to choose from."""
+    return row["prompt"].split("\nA.")[0]
+
+
 def elsewhere(folder):
     """{name: texts} that are only looked at, by evaluate.py: commands to another assistant, and
-    questions of exams, riddles and programming."""
+    questions of exams, riddles and programming, but not those of the benchmarks that
+    route_rows() has, of which some were learnt from."""
     slurp = _lines(os.path.join(folder, "slurp_test.jsonl.gz"))
     questions = _lines(os.path.join(folder, "llmrouter_query_test.jsonl.gz"))
     return {"slurp_test": [row["sentence"] for row in slurp],
-            "llmrouter_test": [row["query"] for row in questions]}
+            "llmrouter_test": [row["query"] for row in questions
+                               if not re.search("mmlu|gsm", row["task_name"])]}

@@ -41,21 +41,26 @@ def _parts(random, n, size):
 
 
 def intents(recipe, bags, labels, taught=None):
-    """`taught`: a teacher's answers to the same texts, whose likelihoods are learnt as well."""
+    """Of the bags the first have `labels`; `taught`, a teacher's answers, is of these and of more,
+    which are learnt from it alone.  What is left is of no kind: all are as likely."""
     random = np.random.RandomState(recipe["seed"])
     torch.manual_seed(recipe["seed"])
     net = network.Net(recipe["buckets"], recipe["outputs"], recipe["drop"])
-    labels = torch.from_numpy(labels)
+    unlabelled = np.zeros(len(bags) - len(labels), labels.dtype)
+    share, heat = torch.ones(len(bags)), recipe["heat"]
+    share[:len(labels)] = recipe["teach"] if taught is not None else 0.0
+    likely = torch.full((len(bags), recipe["outputs"]), 1 / recipe["outputs"])
+    if taught is not None:
+        likely[:len(taught)] = F.softmax(taught / heat, 1)
+    labels = torch.from_numpy(np.concatenate((labels, unlabelled)))
     course = Course(net, recipe["epochs"] * (len(bags) // BATCH))
-    share, heat = recipe["teach"] if taught is not None else 0.0, recipe["heat"]
     for _ in range(recipe["epochs"]):
         for some in _parts(random, len(bags), BATCH):
             scores = net(*network.batch([bags[i] for i in some], random, recipe["leave_out"]))
-            loss = (1 - share) * F.cross_entropy(scores, labels[some], label_smoothing=SMOOTHING)
-            if share > 0:
-                likely = F.softmax(taught[some] / heat, 1)
-                loss = loss + share * heat * heat * F.cross_entropy(scores / heat, likely)
-            course.learn(loss)
+            hard = F.cross_entropy(scores, labels[some], label_smoothing=SMOOTHING,
+                                   reduction="none")
+            soft = heat * heat * F.cross_entropy(scores / heat, likely[some], reduction="none")
+            course.learn(((1 - share[some]) * hard + share[some] * soft).mean())
     net.eval()
     return net
 

@@ -12,14 +12,6 @@ def gains(scores):
     return scores[:, 1] - scores[:, 0]
 
 
-def in_scope(scores, labels, threshold):
-    """(share that is called thin, share whose intent is right and that is called thin, share whose
-    intent is right whatever it is called)."""
-    thin = scores.max(1) >= threshold
-    right = scores.argmax(1) == labels
-    return thin.mean(), (thin & right).mean(), right.mean()
-
-
 def interval(hits, n, z=1.959964):
     """Wilson's 95 % of a share."""
     p, d = hits / n, 1 + z * z / n

@@ -161,6 +161,8 @@ def learn_head(vectors, labels, outputs, seed, epochs=25, rate=2e-3, size=256):
     return head
 
 
-def answers(head, vectors):
+def answers(heads, vectors):
+    """The mean of their answers."""
+    x = torch.from_numpy(vectors.astype(np.float32))
     with torch.no_grad():
-        return head(torch.from_numpy(vectors.astype(np.float32)))
+        return sum(head(x) for head in heads) / len(heads)
