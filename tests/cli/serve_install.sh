@@ -45,7 +45,7 @@ tern serve --install --uninstall 2>/dev/null && fault "installed and not"
 tern serve --install -p 0 2>/dev/null || fault "not installed again"
 grep -q alias "$unit" && fault "the old unit stays"
 command=$(sed -n 's/^ExecStart=//p' "$unit")
-eval "$command" >serving 2>err &
+eval "exec $command" >serving 2>err &
 pid=$!
 tries=0
 while [ ! -s serving ] && [ $tries -lt 300 ]; do
