@@ -181,7 +181,7 @@ struct ti_call {
     bool lost;                 /* what was written is not taken any more */
     ti_refusal why;            /* http 0: none */
     struct tern_grammar *form; /* NULL: any text */
-    ti_buf piece;              /* scratch of the engine's thread */
+    ti_buf piece;              /* scratch of whose turn it is: the waiting, then the engine */
     ti_routed *routed;         /* NULL: it is not */
     const char *route;         /* the value of x-tern-route; NULL: it has none */
     ti_put_off put_off;

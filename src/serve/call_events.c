@@ -171,12 +171,15 @@ bool ti_part_event(void *user, const ti_serve_event *e)
 {
     ti_part *p = user;
     ti_call *c = p->call;
+    if (e->kind != TI_SERVE_DONE && atomic_load(&c->failed)) {
+        return false;
+    }
     if (e->kind == TI_SERVE_WAIT) {
         ti_call_sign(c, "no text yet");
         return !c->lost;
     }
     if (e->kind != TI_SERVE_DONE) {
-        return !atomic_load(&c->failed) && take_text(p, e);
+        return take_text(p, e);
     }
     p->usage = *e->usage;
     keep_tokens(p, e);

@@ -36,6 +36,15 @@ start()
     url=$(sed 's/^serving //; s:/$::' serving)
 }
 
+# Ends it; `code` is its exit status.
+stop()
+{
+    kill -TERM $pid
+    wait $pid
+    code=$?
+    pid=
+}
+
 start --zone DE --keep-input --alias gpt-test --log requests
 python3 "$here/serve_client.py" "$url" "$TERN_SERVE_TOKEN" || failed=1
 
@@ -46,10 +55,7 @@ tern verify --rerun -m tern-books --output form_output "$(cat form_id)" >>out 2>
     { echo "FAILED: rerun of a schema"; cat out; failed=1; }
 [ "$(grep -c 'the same output' out)" = 2 ] || { cat out; failed=1; }
 
-kill -TERM $pid
-wait $pid
-code=$?
-pid=
+stop
 [ $code -eq 143 ] || { echo "FAILED: exit status $code"; failed=1; }
 grep -v '^{"id":' err && failed=1 # nothing else is to be said
 grep -q 'Once upon' err && { echo "FAILED: a prompt in the log"; failed=1; }
@@ -59,24 +65,18 @@ grep -q "$TERN_SERVE_TOKEN" err serving && { echo "FAILED: a secret"; failed=1; 
 unset TERN_SERVE_TOKEN
 start --slots 1 --queue 1 --no-receipt
 python3 "$here/serve_busy.py" "$url" || failed=1
-kill -TERM $pid
-wait $pid
-pid=
+stop
 
 # Streams that wait.
-start --slots 1 --queue 30 --no-receipt
+start --slots 1 --queue 100 --no-receipt
 python3 "$here/serve_sign.py" "$url" "$pid" || failed=1
-kill -TERM $pid
-wait $pid
-pid=
+stop
 
 # Another file in the model's place.
 cp "$TERN_SOURCE/models/tern-books.gguf" model.gguf
 start -m ./model.gguf
 python3 "$here/serve_replaced.py" "$url" || failed=1
-kill -TERM $pid
-wait $pid
-pid=
+stop
 
 # What is wrong is said at once.
 tern serve -p 0 -m nothing.gguf 2>err

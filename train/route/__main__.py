@@ -56,11 +56,10 @@ def learn_intents(args, clinc, rows):
     texts, labels = clinc.texts("train"), clinc.labels("train")
     taught = None
     if not args.no_teacher:
-        n_labelled = len(texts)
         texts = texts + splice.sentences(texts, labels, how["spliced"], how["seed"])
         note(f"asking the teacher of {len(texts)} sentences")
         vectors = teacher.kept_vectors(args.runs, texts, progress)
-        heads = [teacher.learn_head(vectors[:n_labelled], labels, len(clinc.names), seed)
+        heads = [teacher.learn_head(vectors[:len(labels)], labels, len(clinc.names), seed)
                  for seed in how["teacher_seeds"]]
         taught = teacher.answers(heads, vectors)
     note("learning 150 intents")
@@ -94,7 +93,8 @@ def choose(clinc, whole):
 def make(args):
     os.makedirs(args.runs, exist_ok=True)
     clinc, rows = data.Clinc(args.data), data.route_rows(args.data)
-    intent = kept(os.path.join(args.runs, "thin-intent.npz"), lambda: learn_intents(args, clinc, rows))
+    intent = kept(os.path.join(args.runs, "thin-intent.npz"),
+                  lambda: learn_intents(args, clinc, rows))
     gain = kept(os.path.join(args.runs, "thin-gain.npz"), lambda: learn_gain(rows))
     known, other, threshold = choose(clinc, intent)
     val = bags_of([row["prompt"] for row in rows if row["part"] == "val"], len(gain.rows))
